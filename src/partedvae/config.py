@@ -1,0 +1,191 @@
+"""Every setting, its meaning and its default, in one frozen place; and the published presets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+Auto = Literal["auto"]
+Proportions = list[float]
+
+
+class Config(BaseModel):
+    """Settings of a model and of its training. Names are METHOD.md's symbols, spelt out where they have words.
+
+    >>> Config().u_dim
+    10
+    >>> Config(u_dim=0)
+    Traceback (most recent call last):
+    ...
+    pydantic_core._pydantic_core.ValidationError: 1 validation error for Config
+    ...
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    u_dim: int = Field(10, ge=1, description="columns of the class-related code of each attribute, d_u")
+    z_dim: int = Field(6, ge=0, description="columns of the class-independent code, d_z; 0 for none")
+    hidden_dim: int = Field(256, ge=1, description="size of the shared hidden features h")
+    likelihood: Literal["auto", "bernoulli", "gaussian", "laplace"] = Field(
+        "auto",
+        description="p(x|u,z); auto: bernoulli for grey images and for features of 0 and 1 only, laplace for colour "
+        "images, gaussian for other features",
+    )
+    scale: float | Literal["fit"] = Field(
+        "fit", description="scale of the gaussian or laplace likelihood; fit: learned with the decoder"
+    )
+    class_prior: Literal["uniform"] | Proportions | list[Proportions] = Field(
+        "uniform", description="pi: class proportions, in the order of classes_; one list an attribute if several"
+    )
+
+    gamma_x: float | Auto = Field(
+        "auto", description="weight of the reconstruction; auto: 1024 / (dimensions of an observation)"
+    )
+    gamma_z: float = Field(15.0, ge=0, description="weight of |C_z - KL(z)|")
+    gamma_u: float = Field(15.0, ge=0, description="weight of |C_u - KL(u)|")
+    gamma_c: float = Field(15.0, ge=0, description="weight of KL(mean q(c|x) || pi)")
+    gamma_h: float = Field(30.0, ge=0, description="weight of the entropy of q(c|x)")
+    gamma_bc: float = Field(30.0, ge=0, description="weight of the overlap of classes in the prior of u")
+    bc_threshold: float = Field(0.15, ge=0, le=1, description="theta: the overlap of two classes that costs nothing")
+    z_capacity: float = Field(7.0, ge=0, description="nats that z may carry in the end, C_z max")
+    u_capacity: float = Field(7.0, ge=0, description="nats that u may carry in the end, C_u max")
+    capacity_steps: int | Auto = Field(
+        "auto", description="step at which both capacities reach their maximum; auto: half of the run"
+    )
+    sharpness_steps: int | Auto = Field(
+        "auto", description="step at which class attention is sharpest; auto: half of the run"
+    )
+
+    max_epochs: int = Field(100, ge=1, description="passes over the observations")
+    batch_size: int = Field(64, ge=1, description="observations a step; as many labelled ones beside them")
+    lr: float = Field(5e-4, gt=0, description="learning rate of the main Adam")
+    lr_labelled: float = Field(5e-4, gt=0, description="learning rate of the labelled Adam")
+    lr_patience: int | None = Field(
+        2, ge=0, description="epochs without progress after which a learning rate is halved; null: never"
+    )
+    validation_fraction: float = Field(
+        0.0, ge=0, lt=1, description="share of the observations that training does not see and validation does"
+    )
+    early_stopping: bool = Field(False, description="stop when the validation loss no longer falls, keep the best")
+    early_stopping_patience: int = Field(10, ge=1, description="epochs that early stopping waits")
+    random_state: int | None = Field(None, ge=0, description="seed; null: a different model each time")
+
+    @classmethod
+    def checked(cls, settings: Mapping[str, Any]) -> Config:
+        """The configuration, or a ValueError of one line that names each setting at fault."""
+        try:
+            return cls.model_validate(dict(settings))
+        except ValidationError as error:
+            raise ValueError(_one_line(error)) from None
+
+
+def _one_line(error: ValidationError) -> str:
+    problems: dict[str, list[str]] = {}
+    values: dict[str, object] = {}
+    for problem in error.errors():
+        name = str(problem["loc"][0])
+        if problem["type"] == "extra_forbidden":
+            known = ", ".join(Config.model_fields)
+            return f"There is no setting {name!r}. The settings are: {known}."
+        problems.setdefault(name, []).append(problem["msg"].removeprefix("Input should be "))
+        values.setdefault(name, problem["input"])
+    return "; ".join(
+        f"{name}={values[name]!r}: should be {' or '.join(dict.fromkeys(messages))}"
+        for name, messages in problems.items()
+    )
+
+
+_CELEBA_PRIOR = [
+    [0.42, 0.33, 0.18, 0.06],
+    [0.9, 0.07, 0.03],
+    [0.85, 0.15],
+    [0.74, 0.15, 0.11],
+    [0.93, 0.07],
+    [0.47, 0.53],
+    [0.95, 0.05],
+    [0.57, 0.43],
+]
+
+_PUBLISHED: dict[str, Any] = {
+    "gamma_x": 1.0,
+    "sharpness_steps": 35_000,
+    "max_epochs": 80,
+    "batch_size": 64,
+    "lr": 5e-4,
+    "lr_labelled": 5e-4,
+}
+
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "default": {},
+    "paper-mnist": _PUBLISHED
+    | {
+        "z_dim": 6,
+        "u_dim": 10,
+        "likelihood": "bernoulli",
+        "z_capacity": 7.0,
+        "u_capacity": 7.0,
+        "capacity_steps": 100_000,
+        "gamma_z": 15.0,
+        "gamma_u": 15.0,
+        "gamma_c": 15.0,
+        "gamma_h": 30.0,
+        "gamma_bc": 30.0,
+        "bc_threshold": 0.15,
+        "lr_patience": 2,
+    },
+    "paper-dsprites": _PUBLISHED
+    | {
+        "z_dim": 5,
+        "u_dim": 1,
+        "likelihood": "bernoulli",
+        "z_capacity": 30.0,
+        "u_capacity": 5.0,
+        "capacity_steps": 300_000,
+        "gamma_z": 50.0,
+        "gamma_u": 50.0,
+        "gamma_c": 100.0,
+        "gamma_h": 10.0,
+        "gamma_bc": 10.0,
+        "bc_threshold": 0.1,
+        "lr_patience": 1,
+    },
+    "paper-celeba": _PUBLISHED
+    | {
+        "z_dim": 10,
+        "u_dim": 1,
+        "likelihood": "laplace",
+        "scale": 1.0,
+        "class_prior": _CELEBA_PRIOR,
+        "z_capacity": 30.0,
+        "u_capacity": 15.0,
+        "capacity_steps": 125_000,
+        "gamma_z": 1000.0,
+        "gamma_u": 1000.0,
+        "gamma_c": 2000.0,
+        "gamma_h": 10.0,
+        "gamma_bc": 500.0,
+        "bc_threshold": 0.2,
+        "lr_patience": 2,
+    },
+}
+"""What each preset changes in ``Config``. The ``paper-`` ones hold the published settings (METHOD.md)."""
+
+
+def preset(name: str) -> Mapping[str, Any]:
+    """The settings of a preset, or a ValueError that lists the presets.
+
+    >>> preset("paper-mnist")["gamma_h"]
+    30.0
+    """
+    if name not in PRESETS:
+        raise ValueError(f"There is no preset {name!r}. The presets are: {', '.join(PRESETS)}.")
+    return PRESETS[name]
+
+
+def to_json(config: Config) -> dict[str, Any]:
+    """The settings as plain values that JSON can hold."""
+    plain: dict[str, Any] = json.loads(config.model_dump_json())
+    return plain

@@ -1,0 +1,552 @@
+"""``PartedVAE``: the scikit-learn face of the method."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Self, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
+from sklearn.utils import Tags, check_array, check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import Tensor
+
+from partedvae import factory, labels, persistence
+from partedvae.config import Config, preset
+from partedvae.divergences import entropy_categorical
+from partedvae.generation import counterfactual_codes, prior_codes, traversal_codes, traversal_values
+from partedvae.inference import decode, evidence_bound, infer
+from partedvae.labels import Attribute
+from partedvae.layout import Layout, first_not_finite
+from partedvae.likelihoods import LikelihoodName
+from partedvae.model import PartedModel, Posterior
+from partedvae.persistence import SavedModel
+from partedvae.scaling import Scaling
+from partedvae.selection import most_worth_labelling
+from partedvae.training import Observations, fit
+
+T = TypeVar("T")
+Array = NDArray[Any]
+Label = Any
+RandomState = int | np.random.RandomState | None
+
+_DEFAULT = Config()
+
+
+class Codes(NamedTuple):
+    """What an observation is and how it looks.
+
+    Attributes:
+        c: class probabilities (N, K); a list of them, one an attribute, if there are several.
+        u: (N, A · d_u), posterior means of the class-related code.
+        z: (N, d_z), posterior means of the class-independent code.
+    """
+
+    c: Array | list[Array]
+    u: Array
+    z: Array
+
+
+class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """Semi-supervised VAE that separates what a thing is (u) from how it looks (z).
+
+    Observations are features (N, F), grey images (N, H, W), or images (N, H, W, C) or (N, C, H, W) of at least 8×8
+    pixels with 1 to 4 channels. Labels are integers or strings, (N,), or (N, A) for A attributes; missing ones are −1,
+    ``None``, NaN or pandas' NA. Arguments are those of :class:`partedvae.config.Config`, which describes each, and:
+
+    Args:
+        verbose: show progress: a bar on a terminal, else lines.
+        trainer_options: passed to Lightning's ``Trainer``: devices, precision, logger, callbacks and so on.
+
+    Attributes:
+        classes_: the classes; a list of arrays if there are several attributes.
+        attributes_: names of the attributes.
+        history_: one record an epoch with every term of the loss by name, in nats.
+        net_: the torch module, a :class:`partedvae.model.PartedModel`.
+        n_features_in_: numbers in one observation.
+
+    Source: Hajimiri, Lotfi and Soleymani Baghshah 2021, arXiv 2102.00892.
+
+    >>> from sklearn.datasets import load_digits
+    >>> images, digit = load_digits().images, load_digits().target
+    >>> digit = np.where(np.arange(len(digit)) < 100, digit, -1)  # the other 1,697 are unlabelled
+    >>> model = PartedVAE(max_epochs=2, random_state=0).fit(images, digit)
+    >>> model.predict(images[:5]).shape, model.sample(3, label=7, random_state=0).shape
+    ((5,), (3, 8, 8))
+    """
+
+    def __init__(
+        self,
+        *,
+        u_dim: int = _DEFAULT.u_dim,
+        z_dim: int = _DEFAULT.z_dim,
+        hidden_dim: int = _DEFAULT.hidden_dim,
+        likelihood: str = _DEFAULT.likelihood,
+        scale: float | str = _DEFAULT.scale,
+        class_prior: Any = _DEFAULT.class_prior,
+        gamma_x: float | str = _DEFAULT.gamma_x,
+        gamma_z: float = _DEFAULT.gamma_z,
+        gamma_u: float = _DEFAULT.gamma_u,
+        gamma_c: float = _DEFAULT.gamma_c,
+        gamma_h: float = _DEFAULT.gamma_h,
+        gamma_bc: float = _DEFAULT.gamma_bc,
+        bc_threshold: float = _DEFAULT.bc_threshold,
+        z_capacity: float = _DEFAULT.z_capacity,
+        u_capacity: float = _DEFAULT.u_capacity,
+        capacity_steps: int | str = _DEFAULT.capacity_steps,
+        sharpness_steps: int | str = _DEFAULT.sharpness_steps,
+        max_epochs: int = _DEFAULT.max_epochs,
+        batch_size: int = _DEFAULT.batch_size,
+        lr: float = _DEFAULT.lr,
+        lr_labelled: float = _DEFAULT.lr_labelled,
+        lr_patience: int | None = _DEFAULT.lr_patience,
+        validation_fraction: float = _DEFAULT.validation_fraction,
+        early_stopping: bool = _DEFAULT.early_stopping,
+        early_stopping_patience: int = _DEFAULT.early_stopping_patience,
+        random_state: RandomState = _DEFAULT.random_state,
+        verbose: bool = False,
+        trainer_options: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.u_dim = u_dim
+        self.z_dim = z_dim
+        self.hidden_dim = hidden_dim
+        self.likelihood = likelihood
+        self.scale = scale
+        self.class_prior = class_prior
+        self.gamma_x = gamma_x
+        self.gamma_z = gamma_z
+        self.gamma_u = gamma_u
+        self.gamma_c = gamma_c
+        self.gamma_h = gamma_h
+        self.gamma_bc = gamma_bc
+        self.bc_threshold = bc_threshold
+        self.z_capacity = z_capacity
+        self.u_capacity = u_capacity
+        self.capacity_steps = capacity_steps
+        self.sharpness_steps = sharpness_steps
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.lr = lr
+        self.lr_labelled = lr_labelled
+        self.lr_patience = lr_patience
+        self.validation_fraction = validation_fraction
+        self.early_stopping = early_stopping
+        self.early_stopping_patience = early_stopping_patience
+        self.random_state = random_state
+        self.verbose = verbose
+        self.trainer_options = trainer_options
+
+    @classmethod
+    def from_preset(cls, name: str, **overrides: Any) -> Self:
+        """An estimator with the settings of a preset, some of them overridden.
+
+        Raises:
+            ValueError: there is no such preset.
+
+        >>> PartedVAE.from_preset("paper-mnist", capacity_steps=25_000).gamma_h
+        30.0
+        """
+        return cls(**{**preset(name), **overrides})
+
+    # ---------------------------------------------------------------------------------------------------- fitting
+
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        validation_data: tuple[ArrayLike, ArrayLike] | None = None,
+        checkpoints: str | Path | None = None,
+        resume_from: str | Path | None = None,
+    ) -> Self:
+        """Learn from observations of which few, or all, have labels.
+
+        Args:
+            X: observations.
+            y: labels, missing ones marked.
+            validation_data: observations and labels for validation, in place of ``validation_fraction`` of X.
+            checkpoints: folder for a checkpoint after each epoch.
+            resume_from: a checkpoint of a fit with the same settings and data, to go on from.
+
+        Raises:
+            ValueError: a setting, an observation or a label that cannot be; it says which.
+            TrainingDiverged: a term of the loss became NaN or infinite; it says which and when.
+        """
+        seed = _seed(self.random_state)
+        config = Config.checked({**self._settings(), "random_state": seed})
+        raw = self._read(X, fitting=True)
+        codes, attributes = labels.encode(y, len(raw))
+        sizes = tuple(len(attribute.classes) for attribute in attributes)
+        class_prior = factory.check_class_prior(config, sizes)
+        given = Observations(raw, torch.from_numpy(codes))
+        if validation_data is None:
+            training, validation = held_out(given, config.validation_fraction, seed)
+        else:
+            others = self._read(validation_data[0])
+            known = labels.encode_as(validation_data[1], len(others), attributes)
+            training, validation = given, Observations(others, torch.from_numpy(known))
+        if config.early_stopping and validation is None:
+            raise ValueError("early_stopping needs validation_fraction > 0, or validation_data in fit.")
+        likelihood = factory.choose_likelihood(config, training.x)
+        scaling = factory.fit_scaling(training.x, likelihood)
+        with torch.random.fork_rng(devices=[]):  # the global random state is the user's
+            torch.manual_seed(seed)
+            net = factory.make_model(config, scaling, likelihood, sizes, class_prior)
+            history = fit(
+                net,
+                config,
+                training,
+                validation,
+                seed,
+                verbose=self.verbose,
+                trainer_options=self.trainer_options,
+                checkpoints=Path(checkpoints) if checkpoints is not None else None,
+                resume_from=Path(resume_from) if resume_from is not None else None,
+            )
+        self._set_fitted(net, attributes, config, likelihood, class_prior, history)
+        return self
+
+    def _set_fitted(
+        self,
+        net: PartedModel,
+        attributes: Sequence[Attribute],
+        config: Config,
+        likelihood: LikelihoodName,
+        class_prior: list[list[float]],
+        history: list[dict[str, float]],
+    ) -> None:
+        self.net_ = net
+        self.history_ = history
+        self.attributes_ = [attribute.name for attribute in attributes]
+        self.classes_ = _one_or_list([attribute.classes for attribute in attributes])
+        self.config_ = config
+        self.likelihood_ = likelihood
+        self.class_prior_ = class_prior
+
+    # ------------------------------------------------------------------------------------------- what a thing is
+
+    def predict_proba(self, X: ArrayLike) -> Array | list[Array]:
+        """Class probabilities q(c | x): (N, K), or a list of them, one an attribute."""
+        return self.encode(X).c
+
+    def predict(self, X: ArrayLike) -> Array:
+        """The most probable class: (N,), or (N, A) for A attributes."""
+        columns = [
+            attribute.classes[probabilities.argmax(axis=1)]
+            for attribute, probabilities in zip(self._attributes(), _as_list(self.predict_proba(X)), strict=True)
+        ]
+        if len(columns) == 1:
+            return columns[0]
+        kinds = {column.dtype.kind for column in columns}
+        # Side by side, labels of different types would all become strings.
+        return np.stack(columns if len(kinds) == 1 else [c.astype(object) for c in columns], axis=1)
+
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Accuracy over the labels that are not missing; the mean over attributes if there are several.
+
+        Raises:
+            ValueError: y has no label at all.
+        """
+        posterior = self._infer(X)
+        known = labels.encode_as(y, len(posterior.log_c), self._attributes())
+        weight = np.ones(len(known)) if sample_weight is None else np.asarray(sample_weight, dtype=float)
+        accuracies = []
+        for a, part in enumerate(self.net_.partition.by_attribute(posterior.log_c)):
+            rows = known[:, a] != labels.MISSING
+            if rows.any():
+                right = part.argmax(dim=1).numpy()[rows] == known[rows, a]
+                accuracies.append(np.average(right, weights=weight[rows]))
+        if not accuracies:
+            raise ValueError("y has no label at all: there is nothing to score.")
+        return float(np.mean(accuracies))
+
+    def score_samples(self, X: ArrayLike) -> Array:
+        """Lower bound on the log-likelihood of each observation, in nats: (N,). Low means novel.
+
+        It is of the observation as the model sees it: images in [0, 1], features with mean 0 and deviation 1. See
+        :func:`partedvae.inference.evidence_bound`.
+        """
+        return evidence_bound(self._fitted_net(), self._read(X)).double().numpy()
+
+    def suggest(self, X: ArrayLike, n: int = 10, random_state: RandomState = None) -> Array:
+        """The rows of the n observations most worth labelling next, in order; see ``selection``.
+
+        Raises:
+            ValueError: n is not between 1 and the number of observations.
+        """
+        posterior = self._infer(X)
+        if not 1 <= n <= len(posterior.log_c):
+            raise ValueError(f"n={n}: should be between 1 and the {len(posterior.log_c)} observations of X.")
+        entropy = entropy_categorical(posterior.log_c).double().numpy()
+        return most_worth_labelling(entropy, posterior.u_mean.numpy(), n, _seed(random_state))
+
+    # ------------------------------------------------------------------------------------------------------ codes
+
+    def encode(self, X: ArrayLike) -> Codes:
+        """Class probabilities and the posterior means of u and z; deterministic."""
+        posterior = self._infer(X)
+        probabilities = [
+            part.double().softmax(dim=1).numpy() for part in self.net_.partition.by_attribute(posterior.log_c)
+        ]
+        return Codes(_one_or_list(probabilities), posterior.u_mean.numpy(), posterior.z_mean.numpy())
+
+    def transform(self, X: ArrayLike) -> Array:
+        """Posterior means (N, D_u + D_z), columns u then z."""
+        return self._infer(X).mean.numpy()
+
+    def inverse_transform(self, X: ArrayLike) -> Array:
+        """Observations of codes (N, D_u + D_z), columns u then z."""
+        size = self._fitted_net().partition.size
+        codes = check_array(X, dtype=np.float32)
+        if codes.shape[1] != size:
+            raise ValueError(f"The codes have {codes.shape[1]} columns; the model has {size}, of u then of z.")
+        return self._decode(torch.tensor(codes))
+
+    def decode(self, u: ArrayLike, z: ArrayLike) -> Array:
+        """Observations of codes u (N, A · d_u) and z (N, d_z), in the shape and range of those that fit saw.
+
+        Images that were uint8 come as floats in [0, 1].
+        """
+        partition = self._fitted_net().partition
+        parts = [np.asarray(part, dtype=np.float32) for part in (u, z)]
+        for name, part, size in zip("uz", parts, (partition.u_size, partition.z_dim), strict=True):
+            if part.ndim != 2 or part.shape[1] != size:
+                raise ValueError(f"{name} has shape {part.shape}; it should be (N, {size}).")
+        if len(parts[0]) != len(parts[1]):
+            raise ValueError(f"u has {len(parts[0])} rows and z has {len(parts[1])}: they should have as many.")
+        return self.inverse_transform(np.concatenate(parts, axis=1))
+
+    def reconstruct(self, X: ArrayLike) -> Array:
+        """Observations as the model sees them again: decoded from the posterior means."""
+        return self._decode(self._infer(X).mean)
+
+    def get_feature_names_out(self, input_features: object = None) -> Array:
+        """Names of the columns of ``transform``: u0, u1, …, z0, z1, …"""
+        partition = self._fitted_net().partition
+        names = [f"u{i}" for i in range(partition.u_size)] + [f"z{i}" for i in range(partition.z_dim)]
+        return np.array(names, dtype=object)
+
+    # ------------------------------------------------------------------------------------------------- generation
+
+    def swap(self, content: ArrayLike, style: ArrayLike) -> Array:
+        """Observations with the class-related code of content[i] and the class-independent code of style[i].
+
+        Raises:
+            ValueError: content and style differ in length.
+        """
+        what, how = self._infer(content), self._infer(style)
+        if len(what.u_mean) != len(how.z_mean):
+            raise ValueError(f"content has {len(what.u_mean)} rows and style has {len(how.z_mean)}: pairs are needed.")
+        return self._decode(torch.cat([what.u_mean, how.z_mean], dim=1))
+
+    def sample(self, n: int = 1, label: Label = None, random_state: RandomState = None) -> Array:
+        """Observations drawn from the learned prior.
+
+        Args:
+            n: how many.
+            label: the class; for several attributes a sequence, one an attribute. ``None`` draws it from π.
+            random_state: seed.
+
+        Raises:
+            ValueError: label is not a class; n is less than 1.
+        """
+        net = self._fitted_net()
+        if n < 1:
+            raise ValueError(f"n={n}: should be at least 1.")
+        return self._decode(prior_codes(net, n, self._class_numbers(label), _seed(random_state)))
+
+    def counterfactual(self, X: ArrayLike, label: Label) -> Array:
+        """Each observation as it would look as another class, its z kept.
+
+        Its u keeps its place within the class, in standard deviations. For several attributes, label is a sequence,
+        one an attribute, where ``None`` leaves an attribute as it is.
+        """
+        classes = self._class_numbers(label)
+        return self._decode(counterfactual_codes(self.net_, self._infer(X), classes))
+
+    def traverse(self, X: ArrayLike, code: str = "z", dim: int = 0, values: ArrayLike | None = None) -> Array:
+        """Each observation with one dimension of its code moved along values: (N, V, …).
+
+        Args:
+            code: ``"u"`` or ``"z"``.
+            dim: which dimension of it.
+            values: those that it takes; by default nine, over what the prior gives weight to.
+
+        Raises:
+            ValueError: there is no such code or dimension.
+        """
+        column = self._column(code, dim)
+        steps = (
+            traversal_values(self.net_, column)
+            if values is None
+            else torch.tensor(np.asarray(values, dtype=np.float32).ravel())
+        )
+        moved = traversal_codes(self._infer(X).mean, column, steps)
+        flat = decode(self.net_, moved.flatten(end_dim=1))
+        return self.layout_.to_array(flat.unflatten(0, moved.shape[:2]))
+
+    # ---------------------------------------------------------------------------------------------------- keeping
+
+    def save(self, path: str | Path) -> None:
+        """Write the fitted model to a folder: ``config.json``, ``model.safetensors``, ``history.csv``."""
+        net = self._fitted_net()
+        feature_names = getattr(self, "feature_names_in_", None)
+        saved = SavedModel(
+            partedvae_version=persistence.package_version(),
+            settings=self.config_,
+            likelihood=self.likelihood_,
+            class_prior=self.class_prior_,
+            kind=self.layout_.kind,
+            shape=list(self.layout_.shape),
+            feature_names=None if feature_names is None else list(feature_names),
+            attributes=[persistence.save_attribute(attribute) for attribute in self._attributes()],
+        )
+        persistence.write_model(Path(path), saved, net, self.history_)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """The model that ``save`` wrote to a folder. No code from the folder is executed.
+
+        Raises:
+            ModelFileError: a file is missing, damaged or from a newer version; it says which.
+        """
+        folder = Path(path)
+        saved = persistence.read_config(folder)
+        model = cls(**saved.settings.model_dump())
+        model.layout_ = saved.layout
+        model.n_features_in_ = math.prod(saved.shape)
+        if saved.feature_names is not None:
+            model.feature_names_in_ = np.array(saved.feature_names, dtype=object)
+        attributes = [persistence.load_attribute(attribute) for attribute in saved.attributes]
+        sizes = tuple(len(attribute.classes) for attribute in attributes)
+        with torch.random.fork_rng(devices=[]):
+            scaling = Scaling(saved.layout.tensor_shape)
+            net = factory.make_model(saved.settings, scaling, saved.likelihood, sizes, saved.class_prior)
+        persistence.read_weights(folder, net)
+        history = persistence.read_history(folder)
+        model._set_fitted(net.eval(), attributes, saved.settings, saved.likelihood, saved.class_prior, history)
+        return model
+
+    # ----------------------------------------------------------------------------------------------------- within
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        tags.target_tags.single_output = True
+        tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = []  # codes are float32, whatever the observations are
+        return tags
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "net_")
+
+    def _settings(self) -> dict[str, Any]:
+        parameters = self.get_params(deep=False)
+        settings = {name: _plain(parameters[name]) for name in Config.model_fields}
+        return settings
+
+    def _read(self, X: ArrayLike, fitting: bool = False) -> Tensor:
+        """Observations as a tensor, channels first, checked against the layout that fit saw (or that it sees now)."""
+        if not fitting:
+            check_is_fitted(self)
+        if hasattr(X, "detach"):  # a tensor
+            X = X.detach().cpu().numpy()
+        if np.ndim(X) > 2:
+            array = check_array(X, allow_nd=True, ensure_all_finite=False)
+        else:
+            if not fitting and self.layout_.kind != "features":
+                raise ValueError(f"X has shape {np.shape(X)}; fit saw images of shape (N, {_sizes(self.layout_.shape)}).")
+            array = validate_data(self, X, reset=fitting, ensure_all_finite=False)
+        layout = Layout.of(array)
+        if fitting:
+            self.layout_ = layout
+            self.n_features_in_ = math.prod(layout.shape)
+        elif layout != self.layout_:
+            raise ValueError(
+                f"X has observations of shape ({_sizes(layout.shape)}); fit saw ({_sizes(self.layout_.shape)})."
+            )
+        wrong = first_not_finite(array)
+        if wrong is not None:
+            raise ValueError(f"Input X contains {wrong}. Remove or fill in what is not finite.")
+        return layout.to_tensor(array)
+
+    def _fitted_net(self) -> PartedModel:
+        check_is_fitted(self)
+        return self.net_
+
+    def _infer(self, X: ArrayLike) -> Posterior:
+        raw = self._read(X)
+        return infer(self.net_, raw)
+
+    def _decode(self, codes: Tensor) -> Array:
+        return self.layout_.to_array(decode(self.net_, codes))
+
+    def _attributes(self) -> list[Attribute]:
+        classes = self.classes_ if isinstance(self.classes_, list) else [self.classes_]
+        return [Attribute(name, values) for name, values in zip(self.attributes_, classes, strict=True)]
+
+    def _class_numbers(self, label: Label) -> list[int | None]:
+        check_is_fitted(self)
+        attributes = self._attributes()
+        chosen = [label] if len(attributes) == 1 else [None] * len(attributes) if label is None else list(label)
+        if len(chosen) != len(attributes):
+            raise ValueError(f"label has {len(chosen)} values; one for each of the {len(attributes)} attributes is needed.")
+        return [
+            None if value is None else labels.number_of(value, attribute)
+            for value, attribute in zip(chosen, attributes, strict=True)
+        ]
+
+    def _column(self, code: str, dim: int) -> int:
+        partition = self._fitted_net().partition
+        sizes = {"u": partition.u_size, "z": partition.z_dim}
+        if code not in sizes:
+            raise ValueError(f"code={code!r}: should be 'u' or 'z'.")
+        if not 0 <= dim < sizes[code]:
+            raise ValueError(f"dim={dim}: {code} has {sizes[code]} dimensions, counted from 0.")
+        return dim if code == "u" else partition.u_size + dim
+
+
+def held_out(given: Observations, fraction: float, seed: int) -> tuple[Observations, Observations | None]:
+    """Training and validation rows; the share is taken of labelled and of unlabelled rows alike."""
+    if fraction == 0:
+        return given, None
+    shuffled = np.random.default_rng(seed).permutation(len(given.x))
+    known = (given.labels >= 0).any(dim=1).numpy()[shuffled]
+    parts = [shuffled[known], shuffled[~known]]
+    kept = np.sort(np.concatenate([part[round(fraction * len(part)) :] for part in parts]))
+    out = np.sort(np.concatenate([part[: round(fraction * len(part))] for part in parts]))
+    if not len(out) or not (given.labels[kept] >= 0).any():
+        raise ValueError(f"validation_fraction={fraction}: too few observations to divide; X has {len(given.x)}.")
+    return Observations(given.x[kept], given.labels[kept]), Observations(given.x[out], given.labels[out])
+
+
+def _seed(random_state: RandomState) -> int:
+    if random_state is None:
+        # Fresh entropy: drawing from NumPy's global generator would change the user's random state.
+        return int(np.random.SeedSequence().generate_state(1)[0])
+    if isinstance(random_state, int | np.integer):
+        return int(random_state)
+    return int(check_random_state(random_state).randint(2**31))
+
+
+def _one_or_list(values: list[T]) -> T | list[T]:
+    return values[0] if len(values) == 1 else values
+
+
+def _as_list(values: T | list[T]) -> list[T]:
+    return values if isinstance(values, list) else [values]
+
+
+def _plain(value: Any) -> Any:
+    """A setting as the configuration takes it: arrays as lists, NumPy's numbers as Python's."""
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    return [_plain(part) for part in value] if isinstance(value, list | tuple) else value
+
+
+def _sizes(shape: Sequence[int]) -> str:
+    return ", ".join(map(str, shape))

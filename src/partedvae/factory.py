@@ -1,0 +1,132 @@
+"""From settings and the kind of the data to a model, its objective and the lengths of its schedules."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from partedvae.config import Config
+from partedvae.likelihoods import LikelihoodName, make_likelihood
+from partedvae.model import PartedModel
+from partedvae.objective import Capacities, Objective, Weights
+from partedvae.partition import Partition
+from partedvae.scaling import Scaling
+
+REFERENCE_DIMENSIONS = 1024
+"""The published weights are for 32×32 pixels; other sizes weigh the reconstruction as if they had as many."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Steps after which the capacities, and the attention's sharpness, have reached their end."""
+
+    capacity_steps: int
+    sharpness_steps: int
+
+    @classmethod
+    def of(cls, config: Config, steps_in_run: int) -> Schedule:
+        """The schedule of a run; ``auto`` is half of it."""
+        half = max(1, steps_in_run // 2)
+        return cls(
+            capacity_steps=half if config.capacity_steps == "auto" else config.capacity_steps,
+            sharpness_steps=half if config.sharpness_steps == "auto" else config.sharpness_steps,
+        )
+
+
+def choose_likelihood(config: Config, raw: Tensor) -> LikelihoodName:
+    """The configured likelihood, or for ``auto`` the one that suits the observations (N, …).
+
+    >>> choose_likelihood(Config(), torch.zeros(5, 3, 8, 8, dtype=torch.uint8))
+    'laplace'
+    """
+    if config.likelihood != "auto":
+        return config.likelihood
+    if raw.ndim == 4:
+        return "bernoulli" if raw.shape[1] == 1 else "laplace"
+    return "bernoulli" if bool(((raw == 0) | (raw == 1)).all()) else "gaussian"
+
+
+def fit_scaling(raw: Tensor, likelihood: LikelihoodName) -> Scaling:
+    """The scaling of observations; features under a Bernoulli likelihood must lie in [0, 1] as they are."""
+    if raw.ndim == 2 and likelihood == "bernoulli" and (raw.min() < 0 or raw.max() > 1):
+        raise ValueError(
+            f"likelihood='bernoulli' needs features in [0, 1]; X goes from {raw.min():g} to {raw.max():g}. "
+            "Scale X, or use likelihood='gaussian'."
+        )
+    return Scaling.fit(raw, standardise=likelihood != "bernoulli")
+
+
+def make_model(
+    config: Config,
+    scaling: Scaling,
+    likelihood: LikelihoodName,
+    class_sizes: tuple[int, ...],
+    class_prior: list[list[float]],
+) -> PartedModel:
+    """An untrained model; its weights come from torch's global generator."""
+    return PartedModel(
+        scaling=scaling,
+        partition=Partition(class_sizes, config.u_dim, config.z_dim),
+        class_prior=torch.tensor([proportion for pi in class_prior for proportion in pi]),
+        likelihood=make_likelihood(
+            likelihood,
+            bounded=len(scaling.shape) == 3,
+            scale=None if config.scale == "fit" else config.scale,
+        ),
+        hidden_dim=config.hidden_dim,
+    )
+
+
+def make_objective(config: Config, shape: tuple[int, ...], schedule: Schedule) -> Objective:
+    """The objective for observations of ``shape``.
+
+    >>> make_objective(Config(), (1, 8, 8), Schedule(100, 100)).weights.x
+    16.0
+    """
+    return Objective(
+        Weights(
+            x=REFERENCE_DIMENSIONS / math.prod(shape) if config.gamma_x == "auto" else config.gamma_x,
+            z=config.gamma_z,
+            u=config.gamma_u,
+            c=config.gamma_c,
+            h=config.gamma_h,
+            bc=config.gamma_bc,
+            threshold=config.bc_threshold,
+        ),
+        Capacities(config.z_capacity, config.u_capacity, schedule.capacity_steps),
+    )
+
+
+def check_class_prior(config: Config, class_sizes: tuple[int, ...]) -> list[list[float]]:
+    """π of each attribute, or a ValueError if what is configured does not fit the classes.
+
+    >>> check_class_prior(Config(), (2, 4))
+    [[0.5, 0.5], [0.25, 0.25, 0.25, 0.25]]
+    """
+    given = config.class_prior
+    if given == "uniform":
+        return [[1 / size] * size for size in class_sizes]
+    nested = [[float(p) for p in part] if isinstance(part, list) else part for part in given]
+    priors: list[list[float]] = (
+        [part for part in nested if isinstance(part, list)]
+        if all(isinstance(part, list) for part in nested)
+        else [[float(p) for p in nested if not isinstance(p, list)]]
+    )
+    if tuple(map(len, priors)) != class_sizes:
+        raise ValueError(
+            f"class_prior has {_sizes(priors)} proportions, the labels have {_sizes(class_sizes)} classes."
+        )
+    for attribute, prior in enumerate(priors):
+        if min(prior) <= 0 or abs(sum(prior) - 1) > 0.02:
+            raise ValueError(
+                f"class_prior of attribute {attribute} must be positive and sum to 1; it is {prior}, "
+                f"which sums to {sum(prior):g}."
+            )
+    return priors
+
+
+def _sizes(parts: list[list[float]] | tuple[int, ...]) -> str:
+    return ", ".join(str(part if isinstance(part, int) else len(part)) for part in parts)

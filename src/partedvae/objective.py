@@ -1,0 +1,219 @@
+"""The objective: one pure function a term, and ``Objective``, which weighs them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from partedvae.divergences import entropy_categorical, kl_categorical, kl_standard_normal
+from partedvae.model import Posterior
+from partedvae.partition import Partition
+from partedvae.prior import MixturePrior
+from partedvae.schedules import capacity
+
+
+def z_kl(z_mean: Tensor, z_logvar: Tensor) -> Tensor:
+    """Mean over the batch of KL(q(z|x) ‖ N(0, I)), in nats.
+
+    Args:
+        z_mean, z_logvar: (N, d_z).
+
+    Source: METHOD.md, objective, second term.
+
+    >>> z_kl(torch.tensor([[2.0], [0.0]]), torch.zeros(2, 1))
+    tensor(1.)
+    """
+    return kl_standard_normal(z_mean, z_logvar).sum(dim=1).mean()
+
+
+def u_kl(log_c: Tensor, divergence: Tensor) -> Tensor:
+    """Mean over the batch of Σ_a E_{q(c_a|x)} KL(q(u_a|x, c_a) ‖ p(u_a|c_a)), in nats.
+
+    Args:
+        log_c: (N, ΣK), ln q(c|x).
+        divergence: (N, ΣK), the KL to the prior of each class (``MixturePrior.divergence``).
+
+    Source: METHOD.md, objective, third term.
+
+    >>> u_kl(torch.tensor([[0.25, 0.75]]).log(), torch.tensor([[4.0, 0.0]]))
+    tensor(1.)
+    """
+    return (log_c.exp() * divergence).sum(dim=1).mean()
+
+
+def c_kl(log_c: Tensor, log_class_prior: Tensor, partition: Partition) -> Tensor:
+    """Σ_a KL(q̄(c_a) ‖ π_a), q̄ the batch mean of q(c_a|x), in nats.
+
+    Args:
+        log_c: (N, ΣK), ln q(c|x).
+        log_class_prior: (ΣK,), ln π.
+
+    Source: METHOD.md, objective, fourth term.
+
+    >>> layout = Partition((2,), u_dim=1, z_dim=0)
+    >>> c_kl(torch.tensor([[0.9, 0.1], [0.1, 0.9]]).log(), torch.tensor([0.5, 0.5]).log(), layout).round(decimals=5)
+    tensor(0.)
+    """
+    log_mean = log_c.logsumexp(dim=0) - math.log(len(log_c))
+    # Added as Python adds, one attribute after another: there are few of them.
+    parts = zip(partition.by_attribute(log_mean), partition.by_attribute(log_class_prior), strict=True)
+    return torch.stack([kl_categorical(q, pi) for q, pi in parts]).sum()
+
+
+def c_entropy(log_c: Tensor) -> Tensor:
+    """Mean over the batch of Σ_a H(q(c_a|x)), in nats.
+
+    Args:
+        log_c: (N, ΣK), ln q(c|x).
+
+    Source: METHOD.md, objective, fifth term.
+
+    >>> c_entropy(torch.tensor([[0.5, 0.5]]).log())
+    tensor(0.6931)
+    """
+    return entropy_categorical(log_c).mean()
+
+
+def excess_overlap(overlaps: Sequence[Tensor], threshold: float) -> Tensor:
+    """Σ_a Σ_{k<l} max(0, BC(p(u_a|k), p(u_a|l)) − θ): how much classes overlap in the prior beyond what is allowed.
+
+    Args:
+        overlaps: one tensor an attribute with the coefficient of each pair (``MixturePrior.overlaps``).
+        threshold: θ.
+
+    Source: METHOD.md, objective, last term.
+
+    >>> excess_overlap([torch.tensor([0.5, 0.1])], threshold=0.2).round(decimals=5)
+    tensor(0.3000)
+    """
+    return (torch.cat(list(overlaps)) - threshold).clamp(min=0).sum()
+
+
+def capacity_gap(kl: Tensor, allowed: float) -> Tensor:
+    """|C(t) − KL| of a batch mean and the capacity of the step, in nats.
+
+    Source: METHOD.md, objective; Burgess et al. 2018.
+
+    >>> capacity_gap(torch.tensor(3.0), allowed=5.0)
+    tensor(2.)
+    """
+    return (allowed - kl).abs()
+
+
+def cross_entropy(log_c: Tensor, labels: Tensor, partition: Partition) -> Tensor:
+    """− Σ_a mean ln q(c_a = label | x) over the rows that have a label of a; an attribute without any adds nothing.
+
+    Args:
+        log_c: (N, ΣK), ln q(c|x).
+        labels: (N, A), numbered within each attribute, −1 where missing.
+
+    Returns:
+        One value, in nats.
+
+    Source: METHOD.md, supervision.
+
+    >>> layout = Partition((2, 2), u_dim=1, z_dim=0)
+    >>> half = torch.full((3, 4), 0.5).log()
+    >>> cross_entropy(half, torch.tensor([[0, -1], [1, -1], [-1, -1]]), layout)
+    tensor(0.6931)
+    """
+    known = labels >= 0
+    columns = labels.clamp(min=0) + torch.tensor(partition.first_class, device=labels.device)
+    losses = torch.where(known, -log_c.gather(1, columns), 0.0)
+    return (losses.sum(dim=0) / known.sum(dim=0).clamp(min=1)).sum()
+
+
+@dataclass(frozen=True)
+class Weights:
+    """γ of each term, and θ. ``x`` weighs the reconstruction; the published method has 1 there.
+
+    Source: METHOD.md, objective and published settings.
+    """
+
+    x: float
+    z: float
+    u: float
+    c: float
+    h: float
+    bc: float
+    threshold: float
+
+
+@dataclass(frozen=True)
+class Capacities:
+    """The nats that z and u may carry at the end, and the step at which they may.
+
+    Source: METHOD.md, published settings.
+    """
+
+    z: float
+    u: float
+    steps: int
+
+
+@dataclass(frozen=True)
+class Terms:
+    """One evaluation of the objective.
+
+    Attributes:
+        weighted: the terms whose sum is minimised, weights included.
+        measured: the quantities behind them, unweighted: KLs and entropy in nats, ``bc`` the mean coefficient.
+    """
+
+    weighted: Mapping[str, Tensor]
+    measured: Mapping[str, Tensor]
+
+    @property
+    def total(self) -> Tensor:
+        """What is minimised."""
+        return torch.stack(list(self.weighted.values())).sum()
+
+    def named(self) -> dict[str, Tensor]:
+        """All of them, the total first, detached: what a history keeps."""
+        parts = {"loss": self.total, **self.weighted, **self.measured}
+        return {name: value.detach() for name, value in parts.items()}
+
+
+@dataclass(frozen=True)
+class Objective:
+    """L = γ_x·reconstruction + γ_z·|C_z − KL_z| + γ_u·|C_u − KL_u| + γ_c·KL_c + γ_h·H + γ_bc·overlap.
+
+    To add a term, subclass and extend ``__call__``'s ``weighted``.
+
+    Source: METHOD.md, objective.
+    """
+
+    weights: Weights
+    capacities: Capacities
+
+    def __call__(self, posterior: Posterior, prior: MixturePrior, log_likelihood: Tensor, step: int) -> Terms:
+        """The terms of one batch.
+
+        Args:
+            posterior: q(c, u, z | x) of the batch.
+            prior: of u and c.
+            log_likelihood: (N,), ln p(x | u, z) in nats.
+            step: how many steps have been taken, this one included.
+        """
+        weights, limits = self.weights, self.capacities
+        kl_of_u = u_kl(posterior.log_c, prior.divergence(posterior.u_mean, posterior.u_logvar))
+        kl_of_c = c_kl(posterior.log_c, prior.log_class_prior, prior.partition)
+        entropy = c_entropy(posterior.log_c)
+        overlaps = prior.overlaps()
+        weighted = {
+            "reconstruction": -weights.x * log_likelihood.mean(),
+            "u_term": weights.u * capacity_gap(kl_of_u, capacity(step, limits.u, limits.steps)),
+            "c_term": weights.c * kl_of_c,
+            "entropy_term": weights.h * entropy,
+            "bc_term": weights.bc * excess_overlap(overlaps, weights.threshold),
+        }
+        measured = {"u_kl": kl_of_u, "c_kl": kl_of_c, "c_entropy": entropy, "bc": torch.cat(overlaps).mean()}
+        if prior.partition.z_dim:  # without z there is nothing whose capacity could be missed
+            kl_of_z = z_kl(posterior.z_mean, posterior.z_logvar)
+            weighted["z_term"] = weights.z * capacity_gap(kl_of_z, capacity(step, limits.z, limits.steps))
+            measured["z_kl"] = kl_of_z
+        return Terms(weighted, measured)

@@ -1,0 +1,32 @@
+"""Schedules: pure functions of the number of steps taken, with nothing to save and nothing to advance."""
+
+from __future__ import annotations
+
+SHARPEST = 8.0
+"""The sharpness at which class attention ends, and which it has at test time."""
+
+
+def capacity(step: int, maximum: float, steps: int) -> float:
+    """C(t): nats that a code may carry, growing linearly from 0 to ``maximum`` in ``steps`` steps.
+
+    C(t) = C_max · min(1, t / T)
+
+    Source: METHOD.md, objective; Burgess et al. 2018.
+
+    >>> [capacity(step, maximum=7.0, steps=100) for step in (0, 50, 100, 1000)]
+    [0.0, 3.5, 7.0, 7.0]
+    """
+    return maximum * min(1.0, step / steps)
+
+
+def sharpness(step: int, steps: int) -> float:
+    """s(t): the slope of the attention's sigmoid, growing linearly from 1 to 8 in ``steps`` steps.
+
+    s(t) = 1 + 7 · min(1, t / T); the published rate of 2·10⁻⁴ a step is T = 35 000.
+
+    Source: METHOD.md, step 4.
+
+    >>> [sharpness(step, steps=35_000) for step in (0, 5_000, 35_000, 10**6)]
+    [1.0, 2.0, 8.0, 8.0]
+    """
+    return 1.0 + (SHARPEST - 1.0) * min(1.0, step / steps)

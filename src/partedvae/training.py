@@ -1,0 +1,302 @@
+"""The published two-optimiser recipe as a LightningModule, and ``fit``, which runs it."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as lightning
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from lightning.pytorch.core.optimizer import LightningOptimizer
+from torch import Tensor
+from torch.optim import Adam
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from partedvae.batches import Batch, LabelledBatch, training_loader, validation_loader
+from partedvae.config import Config
+from partedvae.factory import Schedule, make_objective
+from partedvae.model import PartedModel
+from partedvae.objective import cross_entropy
+from partedvae.progress import EpochLines
+from partedvae.schedules import sharpness
+
+Record = dict[str, float]
+
+_ROWS_BETWEEN_CHECKS = 100  # reading a loss off a device waits for it: look at many steps at once
+_SCALE_LR = 20.0  # the one number that is the likelihood's scale has orders of magnitude to travel
+
+
+class TrainingDiverged(RuntimeError):
+    """A term of the loss became NaN or infinite; the message names the term and the step."""
+
+
+@dataclass(frozen=True)
+class Observations:
+    """Raw observations (N, …), channels first, and labels (N, A), −1 where missing."""
+
+    x: Tensor
+    labels: Tensor
+
+
+class Training(lightning.LightningModule):
+    """One step: the labelled Adam takes a step on the cross-entropy, then the main Adam one on the objective.
+
+    The labelled optimiser moves only the encoder and the class head. The noise comes from a generator of its own,
+    which is saved with a checkpoint, as are the step and the history.
+
+    Source: METHOD.md, objective and supervision.
+    """
+
+    def __init__(self, model: PartedModel, config: Config, schedule: Schedule, seed: int) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.model, self.config, self.schedule, self.seed = model, config, schedule, seed
+        self.objective = make_objective(config, model.scaling.shape, schedule)
+        self.steps_taken = 0
+        self.history: list[Record] = []
+        self._train, self._validation = Recorder(), Recorder()
+        self._noise_state: Tensor | None = None
+
+    def configure_optimizers(self) -> tuple[list[Adam], list[ReduceLROnPlateau]]:
+        """The two Adams, and their plateau schedulers unless ``lr_patience`` is ``None``."""
+        model, config = self.model, self.config
+        supervised = [*model.encoder.parameters(), *model.class_head.parameters()]
+        scale = list(model.likelihood.parameters())
+        rest = [p for name, p in model.named_parameters() if not name.startswith("likelihood.")]
+        groups: list[dict[str, Any]] = [{"params": rest}]
+        if scale:
+            groups.append({"params": scale, "lr": _SCALE_LR * config.lr})
+        fused = self.device.type in ("cpu", "cuda")
+        main = Adam(groups, lr=config.lr, fused=fused)
+        labelled = Adam(supervised, lr=config.lr_labelled, fused=fused)
+        if config.lr_patience is None:
+            return [main, labelled], []
+        # Thresholds and cooldowns as published.
+        plateaus = [
+            ReduceLROnPlateau(main, factor=0.5, patience=config.lr_patience, threshold=1e-2, cooldown=4, eps=1e-7),
+            ReduceLROnPlateau(labelled, factor=0.5, patience=config.lr_patience, threshold=1e-1, cooldown=3, eps=1e-6),
+        ]
+        return [main, labelled], plateaus
+
+    def on_fit_start(self) -> None:
+        """Start the noise where the seed, or the checkpoint, says."""
+        self.noise = torch.Generator(self.device).manual_seed(self.seed)
+        if self._noise_state is not None:
+            self.noise.set_state(self._noise_state)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> None:
+        """One step of each optimiser."""
+        main, labelled = self._both_optimizers()
+        self.steps_taken += 1
+        supervision = self._supervised_loss(batch)
+        self._descend(labelled, supervision)
+
+        x = self.model.scaling(batch.x)
+        slope = sharpness(self.steps_taken, self.schedule.sharpness_steps)
+        posterior = self.model.infer(x, slope, self.noise)
+        output = self.model.decoder(posterior.sample(self.noise))
+        log_likelihood = self.model.likelihood.log_prob(output, x)
+        terms = self.objective(posterior, self.model.prior, log_likelihood, self.steps_taken)
+        self._descend(main, terms.total)
+
+        self._train.add({**terms.named(), "cross_entropy": supervision.detach()}, len(x), self.steps_taken)
+
+    def validation_step(self, batch: LabelledBatch, batch_idx: int) -> None:
+        """The objective that the schedules end at, without noise, so that epochs can be compared."""
+        x = self.model.scaling(batch.x)
+        posterior = self.model.infer(x)
+        log_likelihood = self.model.likelihood.log_prob(self.model.decoder(posterior.mean), x)
+        terms = self.objective(posterior, self.model.prior, log_likelihood, self.objective.capacities.steps)
+        self._validation.add(terms.named(), len(x), self.steps_taken)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the validation loss, which early stopping watches."""
+        self._validation_means = {f"val_{name}": value for name, value in self._validation.means().items()}
+        self.log("val_loss", self._validation_means["val_loss"], prog_bar=True)
+
+    def on_train_epoch_end(self) -> None:
+        """Keep the epoch's record, log it, and let the plateau schedulers see it."""
+        record = self._train.means()
+        main, labelled = self._both_optimizers()
+        for scheduler, monitored in zip(self._schedulers(), ("loss", "cross_entropy"), strict=False):
+            scheduler.step(record[monitored])
+        self.log("loss", record["loss"], prog_bar=True)
+        self.log_dict({name: value for name, value in record.items() if name != "loss"})
+        self.history.append(
+            {
+                "epoch": self.current_epoch,
+                "step": self.steps_taken,
+                "lr": main.param_groups[0]["lr"],
+                "lr_labelled": labelled.param_groups[0]["lr"],
+                **record,
+                **getattr(self, "_validation_means", {}),
+            }
+        )
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """What a resumed run needs beside weights and optimisers."""
+        checkpoint["partedvae"] = {
+            "steps_taken": self.steps_taken,
+            "history": self.history,
+            "noise": self.noise.get_state(),
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take up step, history and noise where the checkpoint left them."""
+        state = checkpoint["partedvae"]
+        self.steps_taken, self.history, self._noise_state = state["steps_taken"], state["history"], state["noise"]
+
+    def _supervised_loss(self, batch: Batch) -> Tensor:
+        log_c = self.model.log_classes(self.model.encoder(self.model.scaling(batch.x_labelled)))
+        return cross_entropy(log_c, batch.labels, self.model.partition)
+
+    def _descend(self, optimizer: LightningOptimizer, loss: Tensor) -> None:
+        optimizer.zero_grad()
+        self.manual_backward(loss)
+        optimizer.step()
+
+    def _both_optimizers(self) -> tuple[LightningOptimizer, LightningOptimizer]:
+        main, labelled = self.optimizers()  # type: ignore[misc]  # two are configured, so it is a list
+        return main, labelled
+
+    def _schedulers(self) -> list[Any]:
+        schedulers = self.lr_schedulers()
+        return schedulers if isinstance(schedulers, list) else []
+
+
+class Recorder:
+    """Sums named values over an epoch without waiting for the device, and stops at the first that is not finite."""
+
+    def __init__(self) -> None:
+        self._names: list[str] = []
+        self._pending: list[tuple[Tensor, int, int]] = []
+        self._sums: Tensor | float = 0.0
+        self._weight = 0
+
+    def add(self, values: Mapping[str, Tensor], weight: int, step: int) -> None:
+        """Values of one step, means over ``weight`` observations."""
+        self._names = list(values)
+        self._pending.append((torch.stack(list(values.values())), weight, step))
+        if len(self._pending) >= _ROWS_BETWEEN_CHECKS:
+            self._settle()
+
+    def means(self) -> Record:
+        """The epoch's means by name; the next epoch starts from nothing."""
+        self._settle()
+        means = (self._sums / self._weight).tolist() if isinstance(self._sums, Tensor) else []
+        self._sums, self._weight = 0.0, 0
+        return dict(zip(self._names, means, strict=True))
+
+    def _settle(self) -> None:
+        if not self._pending:
+            return
+        rows = torch.stack([row for row, _, _ in self._pending]).double().cpu()
+        if not rows.isfinite().all():
+            self._refuse(rows)
+        weights = torch.tensor([weight for _, weight, _ in self._pending], dtype=rows.dtype)
+        self._sums = self._sums + weights @ rows
+        self._weight += int(weights.sum())
+        self._pending.clear()
+
+    def _refuse(self, rows: Tensor) -> None:
+        row = int((~rows.isfinite()).any(dim=1).nonzero()[0])
+        bad = [name for name, value in zip(self._names, rows[row], strict=True) if not value.isfinite()]
+        named = [name for name in bad if name != "loss"] or bad  # the total only follows its terms
+        values = ", ".join(f"{name} is {rows[row, self._names.index(name)].item()}" for name in named)
+        raise TrainingDiverged(
+            f"Training stopped: {values} at step {self._pending[row][2]}. "
+            "A lower lr, observations without extreme values, or smaller gamma weights may help."
+        )
+
+
+def fit(
+    model: PartedModel,
+    config: Config,
+    training: Observations,
+    validation: Observations | None,
+    seed: int,
+    *,
+    verbose: bool = False,
+    trainer_options: Mapping[str, Any] | None = None,
+    checkpoints: Path | None = None,
+    resume_from: Path | None = None,
+) -> list[Record]:
+    """Train ``model`` in place and return the history, one record an epoch.
+
+    Args:
+        validation: observations that only validation sees.
+        seed: of batches and noise.
+        verbose: show a progress bar on a terminal, else a line an epoch.
+        trainer_options: passed to Lightning's ``Trainer`` (devices, precision, logger, callbacks, …).
+        checkpoints: folder that gets a checkpoint (``last.ckpt``) after each epoch.
+        resume_from: checkpoint to go on from.
+
+    Raises:
+        TrainingDiverged: a term of the loss is no longer finite.
+    """
+    loader = training_loader(training.x, training.labels, config.batch_size, seed)
+    schedule = Schedule.of(config, len(loader) * config.max_epochs)
+    module = Training(model, config, schedule, seed)
+    held_out = validation and validation_loader(validation.x, validation.labels, max(256, config.batch_size))
+    with _quiet_lightning(), tempfile.TemporaryDirectory() as scratch:
+        options = dict(trainer_options or {})
+        callbacks: list[Callback] = _as_list(options.pop("callbacks", None))
+        best = None
+        if config.early_stopping:
+            best = ModelCheckpoint(scratch, monitor="val_loss", save_weights_only=True)
+            callbacks += [EarlyStopping("val_loss", patience=config.early_stopping_patience), best]
+        if checkpoints is not None:
+            callbacks.append(ModelCheckpoint(checkpoints, save_last=True, save_top_k=0, enable_version_counter=False))
+        if verbose:
+            callbacks.append(EpochLines())
+        trainer = lightning.Trainer(
+            **{
+                "max_epochs": config.max_epochs,
+                "logger": False,
+                "enable_model_summary": False,
+                "enable_checkpointing": any(isinstance(callback, ModelCheckpoint) for callback in callbacks),
+                "enable_progress_bar": False,
+                "num_sanity_val_steps": 0,
+                "use_distributed_sampler": False,
+                "log_every_n_steps": 1,
+                **options,
+            },
+            callbacks=callbacks,
+        )
+        trainer.fit(module, loader, held_out, ckpt_path=resume_from, weights_only=True if resume_from else None)
+        if best is not None and best.best_model_path:
+            module.load_state_dict(torch.load(best.best_model_path, weights_only=True)["state_dict"])
+    model.cpu().eval()
+    return module.history
+
+
+@contextmanager
+def _quiet_lightning() -> Iterator[None]:
+    """Lightning's banners and its advice about loader workers (batches are slices of tensors: there is no work)."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        warnings.filterwarnings("ignore", message=".*You defined a `validation_step` but have no `val_dataloader`.*")
+        warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
+        warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")  # Lightning's own call
+        for logger in loggers:
+            logger.setLevel(logging.WARNING)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
+
+
+def _as_list(callbacks: Callback | list[Callback] | None) -> list[Callback]:
+    if callbacks is None:
+        return []
+    return list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]
