@@ -42,12 +42,13 @@ class Config(BaseModel):
     )
 
     gamma_x: float | Auto = Field(
-        "auto", description="weight of the reconstruction; auto: 1024 / (dimensions of an observation)"
+        "auto",
+        description="weight of the reconstruction; auto: 1024 / (numbers in an observation), for features at most 1",
     )
     gamma_z: float = Field(15.0, ge=0, description="weight of |C_z - KL(z)|")
     gamma_u: float = Field(15.0, ge=0, description="weight of |C_u - KL(u)|")
     gamma_c: float = Field(15.0, ge=0, description="weight of KL(mean q(c|x) || pi)")
-    gamma_h: float = Field(30.0, ge=0, description="weight of the entropy of q(c|x)")
+    gamma_h: float = Field(5.0, ge=0, description="weight of the entropy of q(c|x)")
     gamma_bc: float = Field(30.0, ge=0, description="weight of the overlap of classes in the prior of u")
     bc_threshold: float = Field(0.15, ge=0, le=1, description="theta: the overlap of two classes that costs nothing")
     z_capacity: float = Field(7.0, ge=0, description="nats that z may carry in the end, C_z max")
@@ -61,10 +62,10 @@ class Config(BaseModel):
 
     max_epochs: int = Field(100, ge=1, description="passes over the observations")
     batch_size: int = Field(64, ge=1, description="observations a step; as many labelled ones beside them")
-    lr: float = Field(5e-4, gt=0, description="learning rate of the main Adam")
-    lr_labelled: float = Field(5e-4, gt=0, description="learning rate of the labelled Adam")
+    lr: float = Field(1e-3, gt=0, description="learning rate of the main Adam")
+    lr_labelled: float = Field(1e-3, gt=0, description="learning rate of the labelled Adam")
     lr_patience: int | None = Field(
-        2, ge=0, description="epochs without progress after which a learning rate is halved; null: never"
+        None, ge=0, description="epochs without progress after which a learning rate is halved; null: never"
     )
     validation_fraction: float = Field(
         0.0, ge=0, lt=1, description="share of the observations that training does not see and validation does"

@@ -64,7 +64,7 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
 
     Attributes:
         classes_: the classes; a list of arrays if there are several attributes.
-        attributes_: names of the attributes.
+        attributes_: name and classes of each attribute.
         history_: one record an epoch with every term of the loss by name, in nats.
         net_: the torch module, a :class:`partedvae.model.PartedModel`.
         n_features_in_: numbers in one observation.
@@ -221,7 +221,7 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
     ) -> None:
         self.net_ = net
         self.history_ = history
-        self.attributes_ = [attribute.name for attribute in attributes]
+        self.attributes_ = list(attributes)
         self.classes_ = _one_or_list([attribute.classes for attribute in attributes])
         self.config_ = config
         self.likelihood_ = likelihood
@@ -237,7 +237,7 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
         """The most probable class: (N,), or (N, A) for A attributes."""
         columns = [
             attribute.classes[probabilities.argmax(axis=1)]
-            for attribute, probabilities in zip(self._attributes(), _as_list(self.predict_proba(X)), strict=True)
+            for attribute, probabilities in zip(self.attributes_, _as_list(self.predict_proba(X)), strict=True)
         ]
         if len(columns) == 1:
             return columns[0]
@@ -252,7 +252,7 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
             ValueError: y has no label at all.
         """
         posterior = self._infer(X)
-        known = labels.encode_as(y, len(posterior.log_c), self._attributes())
+        known = labels.encode_as(y, len(posterior.log_c), self.attributes_)
         weight = np.ones(len(known)) if sample_weight is None else np.asarray(sample_weight, dtype=float)
         accuracies = []
         for a, part in enumerate(self.net_.partition.by_attribute(posterior.log_c)):
@@ -403,7 +403,7 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
             kind=self.layout_.kind,
             shape=list(self.layout_.shape),
             feature_names=None if feature_names is None else list(feature_names),
-            attributes=[persistence.save_attribute(attribute) for attribute in self._attributes()],
+            attributes=[persistence.save_attribute(attribute) for attribute in self.attributes_],
         )
         persistence.write_model(Path(path), saved, net, self.history_)
 
@@ -485,13 +485,9 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
     def _decode(self, codes: Tensor) -> Array:
         return self.layout_.to_array(decode(self.net_, codes))
 
-    def _attributes(self) -> list[Attribute]:
-        classes = self.classes_ if isinstance(self.classes_, list) else [self.classes_]
-        return [Attribute(name, values) for name, values in zip(self.attributes_, classes, strict=True)]
-
     def _class_numbers(self, label: Label) -> list[int | None]:
         check_is_fitted(self)
-        attributes = self._attributes()
+        attributes = self.attributes_
         chosen = [label] if len(attributes) == 1 else [None] * len(attributes) if label is None else list(label)
         if len(chosen) != len(attributes):
             raise ValueError(f"label has {len(chosen)} values; one for each of the {len(attributes)} attributes is needed.")

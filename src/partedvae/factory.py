@@ -16,7 +16,7 @@ from partedvae.partition import Partition
 from partedvae.scaling import Scaling
 
 REFERENCE_DIMENSIONS = 1024
-"""The published weights are for 32×32 pixels; other sizes weigh the reconstruction as if they had as many."""
+"""The published weights are for 32×32 pixels: pictures of other sizes weigh as if they had as many."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def make_objective(config: Config, shape: tuple[int, ...], schedule: Schedule) -
     """
     return Objective(
         Weights(
-            x=REFERENCE_DIMENSIONS / math.prod(shape) if config.gamma_x == "auto" else config.gamma_x,
+            x=reconstruction_weight(shape) if config.gamma_x == "auto" else config.gamma_x,
             z=config.gamma_z,
             u=config.gamma_u,
             c=config.gamma_c,
@@ -98,6 +98,20 @@ def make_objective(config: Config, shape: tuple[int, ...], schedule: Schedule) -
         ),
         Capacities(config.z_capacity, config.u_capacity, schedule.capacity_steps),
     )
+
+
+def reconstruction_weight(shape: tuple[int, ...]) -> float:
+    """γ_x that makes one set of weights serve observations of every size.
+
+    A picture at twice the resolution has four times the pixels and shows the same: what a nat of the codes is worth in
+    reconstruction grows with the pixels, and this takes it back. Few features hold what few features hold, so theirs
+    are never weighed up.
+
+    >>> reconstruction_weight((1, 8, 8)), reconstruction_weight((64,)), reconstruction_weight((20_480,))
+    (16.0, 1.0, 0.05)
+    """
+    relative = REFERENCE_DIMENSIONS / math.prod(shape)
+    return relative if len(shape) == 3 else min(1.0, relative)
 
 
 def check_class_prior(config: Config, class_sizes: tuple[int, ...]) -> list[list[float]]:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from partedvae.config import Config
@@ -79,7 +79,7 @@ def package_version() -> str:
 def write_model(folder: Path, saved: SavedModel, net: nn.Module, history: Sequence[dict[str, float]]) -> None:
     """Write the folder; each file appears whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / WEIGHTS, lambda path: save_file(net.state_dict(), path))
+    write_whole(folder / WEIGHTS, lambda path: path.write_bytes(save(net.state_dict())))
     write_whole(folder / HISTORY, lambda path: _write_history(path, history))
     text = json.dumps(saved.model_dump(mode="json"), indent=2, ensure_ascii=False)
     write_whole(folder / CONFIG, lambda path: path.write_text(text + "\n", encoding="utf-8"))

@@ -25,7 +25,7 @@ from partedvae.factory import Schedule, make_objective
 from partedvae.model import PartedModel
 from partedvae.objective import cross_entropy
 from partedvae.progress import EpochLines
-from partedvae.schedules import sharpness
+from partedvae.schedules import capacity, sharpness
 
 Record = dict[str, float]
 
@@ -129,10 +129,13 @@ class Training(lightning.LightningModule):
             scheduler.step(record[monitored])
         self.log("loss", record["loss"], prog_bar=True)
         self.log_dict({name: value for name, value in record.items() if name != "loss"})
+        limits = self.objective.capacities
         self.history.append(
             {
                 "epoch": self.current_epoch,
                 "step": self.steps_taken,
+                "z_capacity": capacity(self.steps_taken, limits.z, limits.steps),
+                "u_capacity": capacity(self.steps_taken, limits.u, limits.steps),
                 "lr": main.param_groups[0]["lr"],
                 "lr_labelled": labelled.param_groups[0]["lr"],
                 **record,
@@ -253,7 +256,9 @@ def fit(
             best = ModelCheckpoint(scratch, monitor="val_loss", save_weights_only=True)
             callbacks += [EarlyStopping("val_loss", patience=config.early_stopping_patience), best]
         if checkpoints is not None:
-            callbacks.append(ModelCheckpoint(checkpoints, save_last=True, save_top_k=0, enable_version_counter=False))
+            callbacks.append(
+                ModelCheckpoint(checkpoints, filename="last", save_on_train_epoch_end=True, enable_version_counter=False)
+            )
         if verbose:
             callbacks.append(EpochLines())
         trainer = lightning.Trainer(

@@ -1,0 +1,341 @@
+"""The command line. Errors are one or two lines on stderr: exit status 1 if the work failed, 2 if the call was wrong."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from partedvae.data import Dataset
+    from partedvae.estimator import PartedVAE
+
+app = typer.Typer(
+    help="Tell what a thing is apart from how it looks, with few labels.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+
+_DATA = (
+    "a built-in (digits, fashion-mnist), a folder of pictures (CLASS/… and unlabeled/…), or an .npz file with X and y"
+)
+DataArgument = Annotated[str, typer.Argument(metavar="DATA", help=_DATA)]
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="the folder that train, or PartedVAE.save, wrote")]
+PngOption = Annotated[Path, typer.Option("-o", "--output", metavar="FILE.png", help="picture to write")]
+DataDirOption = Annotated[Path | None, typer.Option(help="where the files of a built-in lie")]
+SeedOption = Annotated[int, typer.Option(min=0, help="seed of what is drawn")]
+
+
+class UsageError(ValueError):
+    """Options that do not go together."""
+
+
+@app.callback()
+def _common(
+    context: typer.Context,
+    debug: Annotated[bool, typer.Option("--debug", help="show the traceback of an error")] = False,
+) -> None:
+    context.obj = debug
+
+
+@app.command()
+def train(
+    data: DataArgument,
+    out: Annotated[Path, typer.Option(metavar="RUN", help="folder to write the run to")],
+    labels: Annotated[int | None, typer.Option(min=1, help="keep this many labels, in the classes' proportions")] = None,
+    labels_per_class: Annotated[int | None, typer.Option(min=1, help="keep this many labels of each class")] = None,
+    holdout: Annotated[float, typer.Option(help="share of the labelled rows that training never sees, to test on")] = 0.0,
+    epochs: Annotated[int | None, typer.Option(min=1, help="passes over the data")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="seed of the choice of rows and of training")] = 0,
+    preset: Annotated[str, typer.Option(help="default, paper-mnist, paper-dsprites or paper-celeba")] = "default",
+    config: Annotated[Path | None, typer.Option(metavar="FILE.yaml", help="settings, over those of the preset")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="one setting; repeatable")] = None,
+    size: Annotated[str | None, typer.Option(metavar="H[xW]", help="resize pictures to this size")] = None,
+    data_dir: DataDirOption = None,
+    resume: Annotated[bool, typer.Option("--resume", help="go on with the run in RUN from its last checkpoint")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace a run that RUN holds")] = False,
+    accelerator: Annotated[str, typer.Option(help="Lightning's accelerator: auto, cpu, gpu, …")] = "auto",
+    devices: Annotated[str | None, typer.Option(help="Lightning's devices: a number, a list, or auto")] = None,
+    num_nodes: Annotated[int | None, typer.Option(min=1, help="machines")] = None,
+    precision: Annotated[str | None, typer.Option(help="Lightning's precision: 32, bf16-mixed, …")] = None,
+    logger: Annotated[str | None, typer.Option(help="csv or tensorboard; written to RUN/logs")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="show nothing")] = False,
+) -> None:
+    """Train a model and write RUN: the model, its metrics and its report.
+
+    Examples:
+
+    partedvae train digits --labels-per-class 5 --holdout 0.2 --out runs/digits
+
+    partedvae train photos/ --size 64 --out runs/photos
+
+    partedvae train fashion-mnist --size 32 --labels 256 --preset paper-mnist --out runs/fashion
+    """
+    from partedvae import runs
+    from partedvae.data import load
+    from partedvae.data.images import parse_size
+    from partedvae.settings import gather
+
+    if labels is not None and labels_per_class is not None:
+        raise UsageError("--labels and --labels-per-class exclude each other.")
+    if resume and overwrite:
+        raise UsageError("--resume and --overwrite exclude each other.")
+    settings = gather(preset, config, set_ or [], {"max_epochs": epochs, "random_state": seed})
+    runs.check_free(out, resume, overwrite)
+    options = _trainer_options(out, accelerator, devices, num_nodes, precision, logger)
+    if resume:
+        plan = runs.read_plan(out)
+        if plan.source != data:
+            raise UsageError(f"--resume: {out} was trained on {plan.source}, not on {data}.")
+        dataset = plan.data()
+    else:
+        pixels = parse_size(size) if size else None
+        dataset = load(data, data_dir, pixels)
+        plan = runs.make_plan(
+            dataset,
+            settings,
+            source=data,
+            data_dir=data_dir,
+            size=pixels,
+            labels=labels,
+            labels_per_class=labels_per_class,
+            holdout=holdout,
+            seed=seed,
+        )
+    model = runs.train(out, plan, dataset, resume=resume, verbose=not quiet, trainer_options=options)
+    if not quiet:
+        figures = runs.metrics(model, runs.Parts.of(plan, dataset))
+        if "test_accuracy" in figures:
+            typer.echo(f"test accuracy {figures['test_accuracy']:.4f} on {figures['n_test']} rows that training never saw")
+        typer.echo(f"report: {out / runs.REPORT}")
+
+
+@app.command()
+def predict(
+    run: RunArgument,
+    data: DataArgument,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE.csv", help="table to write")],
+    data_dir: DataDirOption = None,
+) -> None:
+    """Write a table: id, label, confidence, one probability a class, and novelty (in nats; high is unlike the training).
+
+    Example: partedvae predict runs/digits digits -o predictions.csv
+    """
+    import csv
+
+    from partedvae.persistence import write_whole
+    from partedvae.tables import prediction_rows
+
+    model, dataset = _model_and_data(run, data, data_dir)
+    header, rows = prediction_rows(model, dataset)
+
+    def write(path: Path) -> None:
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(header)
+            writer.writerows(rows)
+
+    write_whole(_writable(output), write)
+
+
+@app.command()
+def encode(
+    run: RunArgument,
+    data: DataArgument,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE.npz", help="arrays to write")],
+    data_dir: DataDirOption = None,
+) -> None:
+    """Write c (class probabilities, attributes side by side), u, z and ids of every observation.
+
+    Example: partedvae encode runs/digits digits -o codes.npz
+    """
+    import numpy as np
+
+    from partedvae.persistence import write_whole
+
+    model, dataset = _model_and_data(run, data, data_dir)
+    codes = model.encode(dataset.x)
+    c = np.concatenate(codes.c, axis=1) if isinstance(codes.c, list) else codes.c
+    ids = np.array(dataset.ids)
+    write_whole(_writable(output), lambda path: np.savez(path, c=c, u=codes.u, z=codes.z, ids=ids))
+
+
+@app.command()
+def generate(
+    run: RunArgument,
+    output: PngOption,
+    label: Annotated[
+        str | None, typer.Option(help="class to draw; of several attributes ATTRIBUTE=CLASS,…; default: all")
+    ] = None,
+    n: Annotated[int, typer.Option("-n", min=1, help="how many")] = 64,
+    seed: SeedOption = 0,
+) -> None:
+    """Draw from the learned prior.
+
+    Example: partedvae generate runs/digits --label 3 -n 64 -o threes.png
+    """
+    from partedvae.report.figures import picture_grid
+    from partedvae.report.page import save_png
+    from partedvae.tables import label_named
+
+    model = _pictures(_load(run))
+    chosen = None if label is None else label_named(model, label)
+    samples = model.sample(n, chosen, random_state=seed)
+    save_png(_writable(output), picture_grid(_in_rows(samples)))
+
+
+@app.command()
+def swap(
+    run: RunArgument,
+    data: DataArgument,
+    output: PngOption,
+    styles: Annotated[int, typer.Option(min=1, help="columns of the grid")] = 10,
+    seed: SeedOption = 0,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Draw a grid: what the pictures on the left show, in the style of the pictures on top.
+
+    Example: partedvae swap runs/digits digits -o swap.png
+    """
+    from partedvae.report.page import save_png
+    from partedvae.report.sections import Subject, swap_figure
+
+    model, dataset = _model_and_data(run, data, data_dir)
+    subject = Subject(_pictures(model), dataset.x, dataset.codes, unseen=False)
+    save_png(_writable(output), swap_figure(subject, n_styles=styles, seed=seed))
+
+
+@app.command()
+def traverse(
+    run: RunArgument,
+    data: DataArgument,
+    output: PngOption,
+    code: Annotated[str, typer.Option(help="u or z")] = "z",
+    row: Annotated[int, typer.Option(min=0, help="the observation to start from")] = 0,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Draw one observation with each dimension of a code moved, one a row.
+
+    Example: partedvae traverse runs/digits digits --code u -o traversal.png
+    """
+    from partedvae.report.page import save_png
+    from partedvae.report.sections import traversal_figure
+
+    model, dataset = _model_and_data(run, data, data_dir)
+    if code not in ("u", "z"):
+        raise UsageError(f"--code {code}: should be u or z.")
+    if row >= len(dataset):
+        raise UsageError(f"--row {row}: {data} has {len(dataset)} rows, counted from 0.")
+    if code == "z" and not model.net_.partition.z_dim:
+        raise UsageError("--code z: this model has no z (z_dim=0).")
+    save_png(_writable(output), traversal_figure(_pictures(model), dataset.x[row : row + 1], code))
+
+
+@app.command()
+def report(run: RunArgument) -> None:
+    """Write RUN/report.html and RUN/figures again from the model and the data it was trained on.
+
+    Example: partedvae report runs/digits
+    """
+    from partedvae import runs
+
+    plan = runs.read_plan(run)
+    path = runs.report(run, _load(run), plan, runs.Parts.of(plan, plan.data()))
+    typer.echo(f"report: {path}")
+
+
+def main() -> NoReturn:
+    """Run the command line; the one place where errors become lines and exit statuses."""
+    from pydantic import ValidationError
+
+    try:
+        app()
+    except (ValueError, ValidationError) as error:
+        _fail(error, status=_status(error))
+    except (OSError, RuntimeError, MemoryError) as error:
+        _fail(error, status=1)
+    except KeyboardInterrupt:
+        sys.stderr.write("Stopped. --resume goes on from the last checkpoint.\n")
+        sys.exit(130)
+    sys.exit(0)
+
+
+def _status(error: ValueError) -> int:
+    """2 if the call was wrong, 1 if a file or the data were."""
+    from partedvae.data import DataError
+    from partedvae.persistence import ModelFileError
+
+    if isinstance(error, DataError) and not str(error).startswith("--"):
+        return 1
+    return 1 if isinstance(error, ModelFileError) else 2
+
+
+def _fail(error: BaseException, status: int) -> NoReturn:
+    if "--debug" in sys.argv:
+        raise error
+    message = " ".join(str(error).split()) or type(error).__name__
+    sys.stderr.write(f"partedvae: {message}\n")
+    sys.exit(status)
+
+
+def _trainer_options(
+    out: Path, accelerator: str, devices: str | None, num_nodes: int | None, precision: str | None, logger: str | None
+) -> dict[str, Any]:
+    loggers = {None: None, "csv": "CSVLogger", "tensorboard": "TensorBoardLogger"}
+    if logger not in loggers:
+        raise UsageError(f"--logger {logger}: should be csv or tensorboard.")
+    options: dict[str, Any] = {"accelerator": accelerator}
+    if devices is not None:
+        options["devices"] = int(devices) if devices.isdigit() else devices
+    if num_nodes is not None:
+        options["num_nodes"] = num_nodes
+    if precision is not None:
+        options["precision"] = int(precision) if precision.isdigit() else precision
+    if logger is not None:
+        from lightning.pytorch import loggers as kinds
+
+        options["logger"] = getattr(kinds, loggers[logger] or "")(out, name="logs")
+    return options
+
+
+def _load(run: Path) -> PartedVAE:
+    from partedvae.estimator import PartedVAE
+
+    return PartedVAE.load(run)
+
+
+def _model_and_data(run: Path, data: str, data_dir: Path | None) -> tuple[PartedVAE, Dataset]:
+    """A model, and DATA at the size of the pictures that the model knows."""
+    from partedvae.data import load
+
+    model = _load(run)
+    shape = model.layout_.tensor_shape
+    return model, load(data, data_dir, (shape[1], shape[2]) if len(shape) == 3 else None)
+
+
+def _pictures(model: PartedVAE) -> PartedVAE:
+    if model.layout_.kind == "features":
+        raise UsageError("This model was trained on features, not on pictures: there is nothing to draw.")
+    return model
+
+
+def _in_rows(pictures: np.ndarray, per_row: int = 8) -> list[list[np.ndarray]]:
+    return [list(pictures[start : start + per_row]) for start in range(0, len(pictures), per_row)]
+
+
+def _writable(path: Path) -> Path:
+    if not path.parent.is_dir():
+        raise UsageError(f"-o {path}: there is no folder {path.parent}.")
+    if path.is_dir():
+        raise UsageError(f"-o {path}: is a folder; a file is needed.")
+    return path
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""``report.html``: one self-contained file."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+
+from jinja2 import Environment
+from matplotlib.figure import Figure
+
+from partedvae.config import Config
+from partedvae.persistence import package_version, write_whole
+from partedvae.report.sections import Section, Shown, Subject, all_sections
+
+_DPI = 130
+
+
+def write_report(path: Path, subject: Subject, title: str, subtitle: str, facts: Mapping[str, str]) -> None:
+    """Write the page, and every figure of it as a PNG file into ``figures/`` beside it.
+
+    Args:
+        subject: the model and what to show it on.
+        title, subtitle: head of the page.
+        facts: numbers to show first, by name.
+    """
+    folder = path.parent / "figures"
+    folder.mkdir(parents=True, exist_ok=True)
+    sections = []
+    for section in all_sections(subject):
+        pictures = [(shown, _png(shown.figure)) for shown in section.figures]
+        for shown, content in pictures:
+            _keep(folder / f"{_file_name(shown.name)}.png", content)
+        sections.append(_for_template(section, pictures))
+    settings = subject.model.config_
+    template = Environment(autoescape=True).from_string(_template())
+    page = template.render(
+        title=title,
+        subtitle=subtitle,
+        facts=facts.items(),
+        sections=sections,
+        settings=[(name, getattr(settings, name), field.description) for name, field in Config.model_fields.items()],
+        version=package_version(),
+    )
+    write_whole(path, lambda temporary: temporary.write_text(page, encoding="utf-8"))
+
+
+def save_png(path: Path, figure: Figure) -> None:
+    """Write a figure as a PNG file, whole or not at all."""
+    _keep(path, _png(figure))
+
+
+def _keep(path: Path, content: bytes) -> None:
+    write_whole(path, lambda temporary: temporary.write_bytes(content))
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=_DPI)
+    return buffer.getvalue()
+
+
+def _for_template(section: Section, pictures: list[tuple[Shown, bytes]]) -> dict[str, object]:
+    return {
+        "title": section.title,
+        "text": section.text,
+        "figures": [
+            {"png": base64.b64encode(content).decode(), "alt": shown.alt, "caption": shown.caption}
+            for shown, content in pictures
+        ],
+    }
+
+
+def _file_name(name: str) -> str:
+    return "".join(character if character.isalnum() or character in "-_" else "_" for character in name)
+
+
+def _template() -> str:
+    return resources.files("partedvae.report").joinpath("page.html").read_text(encoding="utf-8")

@@ -1,0 +1,199 @@
+"""A run: what was trained on what, kept in a folder so that it can be reported, resumed and repeated."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from partedvae.config import Config
+from partedvae.data import DataError, Dataset, choose_labelled, hold_out, load
+from partedvae.data.images import Size
+from partedvae.estimator import PartedVAE
+from partedvae.persistence import CONFIG, write_whole
+from partedvae.report import write_report
+from partedvae.report.sections import Subject
+
+RUN, METRICS, REPORT, CHECKPOINTS = "run.json", "metrics.json", "report.html", "checkpoints"
+LAST_CHECKPOINT = "last.ckpt"
+
+
+class RunError(ValueError):
+    """A run folder that cannot be used; the message says what to do."""
+
+
+class Plan(BaseModel):
+    """Everything that a run is made from; ``run.json`` holds it.
+
+    ``labelled`` and ``held_out`` are row numbers of the data, so that the run can be repeated.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    source: str
+    data_dir: str | None
+    size: Size | None
+    labelled: list[int]
+    held_out: list[int]
+    settings: Config
+
+    def data(self) -> Dataset:
+        """The data set, read again."""
+        return load(self.source, Path(self.data_dir) if self.data_dir else None, self.size)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A data set divided: what training sees, labels hidden but for the chosen ones, and what is held out."""
+
+    training: Dataset
+    held_out: Dataset
+
+    @classmethod
+    def of(cls, plan: Plan, data: Dataset) -> Parts:
+        """The division that a plan names."""
+        rows = np.setdiff1d(np.arange(len(data)), plan.held_out)
+        return cls(data.with_labels_of(plan.labelled).take(rows), data.take(plan.held_out))
+
+
+def make_plan(
+    data: Dataset,
+    settings: Config,
+    *,
+    source: str,
+    data_dir: Path | None,
+    size: Size | None,
+    labels: int | None,
+    labels_per_class: int | None,
+    holdout: float,
+    seed: int,
+) -> Plan:
+    """Choose the rows held out, and among the others those that keep their labels."""
+    if not data.attributes:
+        raise DataError(f"{source} has no labels; a few per class are needed to learn which classes there are.")
+    everything = np.arange(len(data))
+    rows, held = hold_out(data, holdout, seed) if holdout else (everything, everything[:0])
+    candidates = data.take(rows)
+    if labels is None and labels_per_class is None:
+        chosen = candidates.labelled
+    else:
+        chosen = choose_labelled(candidates, labels, labels_per_class, seed)
+    return Plan(
+        source=source,
+        data_dir=str(data_dir) if data_dir else None,
+        size=size,
+        labelled=rows[chosen].tolist(),
+        held_out=held.tolist(),
+        settings=settings,
+    )
+
+
+def train(
+    folder: Path, plan: Plan, data: Dataset, *, resume: bool, verbose: bool, trainer_options: Mapping[str, Any]
+) -> PartedVAE:
+    """Train as planned, leaving the model, its metrics and its report in ``folder``."""
+    parts = Parts.of(plan, data)
+    checkpoints = folder / CHECKPOINTS
+    model = PartedVAE(**plan.settings.model_dump(), verbose=verbose, trainer_options=dict(trainer_options))
+    if not resume:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / RUN, plan.model_dump(mode="json"))
+    model.fit(
+        parts.training.x,
+        parts.training.y,
+        checkpoints=checkpoints,
+        resume_from=checkpoints / LAST_CHECKPOINT if resume else None,
+    )
+    model.save(folder)
+    write_json(folder / METRICS, metrics(model, parts))
+    report(folder, model, plan, parts)
+    return model
+
+
+def metrics(model: PartedVAE, parts: Parts) -> dict[str, float]:
+    """The first figures of a run; accuracies only of rows whose labels training did not see."""
+    figures: dict[str, float] = {
+        "n_training": len(parts.training),
+        "n_labelled": len(parts.training.labelled),
+        "n_test": len(parts.held_out),
+    }
+    if len(parts.held_out):
+        figures["test_accuracy"] = model.score(parts.held_out.x, parts.held_out.y)
+        difference = model.reconstruct(parts.held_out.x) - _in_model_range(parts.held_out.x)
+        figures["test_mse"] = float(np.mean(difference**2))
+    return figures
+
+
+def report(folder: Path, model: PartedVAE, plan: Plan, parts: Parts) -> Path:
+    """Write ``report.html``: on the rows held out, or on the training rows if none are."""
+    unseen = len(parts.held_out) > 0
+    shown = parts.held_out if unseen else parts.training
+    figures = metrics(model, parts)
+    facts = {
+        "observations": f"{figures['n_training']:,}",
+        "of them labelled": f"{figures['n_labelled']:,}",
+        "classes": " · ".join(str(len(attribute.classes)) for attribute in model.attributes_),
+    }
+    if unseen:
+        facts["right on unseen rows"] = f"{figures['test_accuracy']:.1%}"
+        facts["unseen rows"] = f"{figures['n_test']:,}"
+    what = "unseen observations" if unseen else "observations of the training, since none were held out"
+    path = folder / REPORT
+    write_report(
+        path,
+        Subject(model, shown.x, shown.codes, unseen),
+        title=f"What partedvae learnt from {Path(plan.source).name}",
+        subtitle=f"{model.config_.max_epochs} epochs; shown on {what}.",
+        facts=facts,
+    )
+    return path
+
+
+def read_plan(folder: Path) -> Plan:
+    """``run.json`` of a run.
+
+    Raises:
+        RunError: there is none, or it is damaged.
+    """
+    path = folder / RUN
+    try:
+        return Plan.model_validate_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RunError(f"{folder} is not a run: {path} is missing.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise RunError(f"{path} cannot be read: {error}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise RunError(f"{path}: {'.'.join(map(str, first['loc'])) or 'the file'}: {first['msg']}") from None
+
+
+def check_free(folder: Path, resume: bool, overwrite: bool) -> None:
+    """Refuse a folder that already holds a run, unless it is to be resumed or overwritten.
+
+    Raises:
+        RunError: says which option helps.
+    """
+    if resume:
+        checkpoint = folder / CHECKPOINTS / LAST_CHECKPOINT
+        if not checkpoint.exists():
+            raise RunError(f"--resume: {checkpoint} is missing; there is nothing to go on from.")
+        return
+    if folder.exists() and not folder.is_dir():
+        raise RunError(f"--out {folder}: is a file, not a folder.")
+    if not overwrite and ((folder / RUN).exists() or (folder / CONFIG).exists()):
+        raise RunError(f"--out {folder}: holds a run already. --resume goes on with it, --overwrite replaces it.")
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON, whole or not at all."""
+    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def _in_model_range(x: NDArray[Any]) -> NDArray[Any]:
+    return x / 255 if x.dtype == np.uint8 and x.ndim > 2 else x

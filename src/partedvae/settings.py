@@ -1,0 +1,63 @@
+"""Settings as they are typed: a preset, a YAML file, single options, each over the one before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from partedvae.config import Config, preset
+
+
+class SettingError(ValueError):
+    """A setting that cannot be read; the message names the file or the option."""
+
+
+def gather(
+    preset_name: str, file: Path | None, assignments: Sequence[str], options: Mapping[str, Any]
+) -> Config:
+    """The configuration of a preset, changed by a YAML file, then by ``key=value``, then by options that are given.
+
+    Raises:
+        SettingError, ValueError: names the file, the option or the setting at fault.
+
+    >>> gather("paper-mnist", None, ["u_dim=3"], {"max_epochs": 5, "lr": None}).u_dim
+    3
+    """
+    settings: dict[str, Any] = dict(preset(preset_name))
+    if file is not None:
+        settings |= _read(file)
+    for assignment in assignments:
+        name, equals, value = assignment.partition("=")
+        if not equals:
+            raise SettingError(f"--set {assignment}: should be key=value, as in --set u_dim=5.")
+        settings[name.strip()] = _parse(value, f"--set {assignment}")
+    settings |= {name: value for name, value in options.items() if value is not None}
+    return Config.checked(settings)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingError(f"--config {file}: cannot be read: {error}") from None
+    except yaml.YAMLError as error:
+        raise SettingError(f"--config {file}: is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise SettingError(f"--config {file}: should hold settings, one a line, as in u_dim: 5.")
+    return content
+
+
+def _parse(text: str, option: str) -> Any:
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise SettingError(f"{option}: the value cannot be read.") from None
+    if isinstance(value, str):
+        try:  # YAML takes 1e-3 for text
+            return float(value)
+        except ValueError:
+            return value
+    return value

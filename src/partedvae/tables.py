@@ -1,0 +1,68 @@
+"""Predictions as rows of a table, and labels as they are typed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from partedvae.data.dataset import Dataset
+from partedvae.estimator import PartedVAE
+from partedvae.labels import Attribute
+
+Row = list[Any]
+
+
+def prediction_rows(model: PartedVAE, data: Dataset) -> tuple[list[str], Iterator[Row]]:
+    """Header and rows: id, label, confidence and one probability a class, for each attribute; and novelty.
+
+    With several attributes the columns carry the attribute's name. Novelty is minus ``score_samples``, in nats.
+    """
+    several = len(model.attributes_) > 1
+    probabilities = model.predict_proba(data.x)
+    parts = probabilities if isinstance(probabilities, list) else [probabilities]
+    novelty = -model.score_samples(data.x)
+    header = ["id"]
+    for attribute in model.attributes_:
+        suffix = f"_{attribute.name}" if several else ""
+        header += [f"label{suffix}", f"confidence{suffix}", *(f"p{suffix}_{name}" for name in attribute.classes)]
+    return [*header, "novelty"], (
+        [data.ids[i], *_cells(model.attributes_, [part[i] for part in parts]), f"{novelty[i]:.4f}"]
+        for i in range(len(data))
+    )
+
+
+def label_named(model: PartedVAE, text: str) -> Any:
+    """The label that a person typed: a class, or for several attributes ``ATTRIBUTE=CLASS,…``.
+
+    Raises:
+        ValueError: there is no such attribute or class; it lists those there are.
+    """
+    attributes = model.attributes_
+    if len(attributes) == 1:
+        return _class_named(attributes[0], text)
+    chosen: dict[str, Any] = {}
+    by_name = {attribute.name: attribute for attribute in attributes}
+    for part in text.split(","):
+        name, _, value = part.partition("=")
+        if name not in by_name:
+            raise ValueError(f"--label {text}: should be ATTRIBUTE=CLASS; the attributes are {', '.join(by_name)}.")
+        chosen[name] = _class_named(by_name[name], value)
+    return [chosen.get(attribute.name) for attribute in attributes]
+
+
+def _class_named(attribute: Attribute, text: str) -> Any:
+    for label in attribute.classes.tolist():
+        if str(label) == text:
+            return label
+    names = ", ".join(map(str, attribute.classes))
+    raise ValueError(f"--label {text}: is not a class; the classes are {names}.")
+
+
+def _cells(attributes: list[Attribute], probabilities: list[np.ndarray]) -> Iterator[Any]:
+    for attribute, p in zip(attributes, probabilities, strict=True):
+        best = int(p.argmax())
+        yield attribute.classes[best]
+        yield f"{p[best]:.6f}"
+        yield from (f"{value:.6f}" for value in p)
