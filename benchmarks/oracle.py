@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 Array = NDArray[Any]
 
-_EPOCHS, _BATCH, _SEED = 4, 128, 0
+_EPOCHS, _BATCH, _SEED = 6, 128, 0
 
 
 class Oracle:
@@ -47,7 +47,7 @@ def _tensor(x: Array) -> Tensor:
 def _network(size: tuple[int, ...], n_classes: int) -> nn.Sequential:
     height, width = size
     return nn.Sequential(
-        nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Flatten(), nn.Linear(32 * (height // 4) * (width // 4), 64), nn.ReLU(), nn.Linear(64, n_classes),
+        nn.Conv2d(1, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Flatten(), nn.Linear(64 * (height // 4) * (width // 4), 128), nn.ReLU(), nn.Linear(128, n_classes),
     )  # fmt: skip

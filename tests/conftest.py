@@ -1,0 +1,53 @@
+"""Small data that many tests share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from sklearn.datasets import load_digits
+
+from partedvae import PartedVAE
+
+Array = NDArray[Any]
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def digits() -> tuple[Array, Array, Array]:
+    """300 real digits (N, 8, 8) in [0, 1], all their labels, and the same with 200 of them hidden."""
+    bunch = load_digits()
+    x, y = bunch.images[:300] / 16, bunch.target[:300]
+    return x, y, np.where(np.arange(300) < 100, y, -1)
+
+
+@pytest.fixture(scope="session")
+def fitted(digits: tuple[Array, Array, Array]) -> PartedVAE:
+    """A model of the digits; tests must leave it as it is."""
+    x, _, few = digits
+    return PartedVAE(u_dim=4, z_dim=3, max_epochs=30, random_state=0).fit(x, few)
+
+
+@pytest.fixture(scope="session")
+def two_attributes() -> tuple[Array, Array]:
+    """200 feature vectors with a colour and a size, either of which may be missing."""
+    rng = np.random.default_rng(0)
+    colour, size = rng.integers(3, size=200), rng.integers(2, size=200)
+    x = rng.normal(scale=0.3, size=(200, 12))
+    x[:, :3] += 2 * np.eye(3)[colour]
+    x[:, 3:5] += 2 * np.eye(2)[size]
+    y = np.stack([np.array(["red", "green", "blue"], dtype=object)[colour], size.astype(object)], axis=1)
+    y[rng.random(200) < 0.5, 0] = None
+    y[rng.random(200) < 0.5, 1] = -1
+    return x, y
+
+
+@pytest.fixture(scope="session")
+def fitted_two(two_attributes: tuple[Array, Array]) -> PartedVAE:
+    """A model of two attributes; tests must leave it as it is."""
+    x, y = two_attributes
+    return PartedVAE(u_dim=2, z_dim=3, max_epochs=60, random_state=0).fit(x, y)
