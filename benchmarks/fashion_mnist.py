@@ -2,8 +2,8 @@
 
     python benchmarks/fashion_mnist.py [--seed 0] [--labelled stratified|first] [--reuse]
 
-The published code labels the first 256 rows; ``stratified`` takes the classes in their proportions instead. The model is
-kept under runs/, and ``--reuse`` measures it again without training.
+The published code labels the first 256 rows; ``stratified`` takes the classes in their proportions instead. The model
+is kept under runs/, and ``--reuse`` measures it again without training.
 
 Needs the four files of Fashion-MNIST: Debian's package dataset-fashion-mnist, or a folder given by --data-dir.
 """
@@ -14,11 +14,11 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-import record
-from oracle import Oracle
 from rich.console import Console
 from rich.table import Table
 
+import record
+from oracle import Oracle
 from partedvae import PartedVAE
 from partedvae.data import Dataset, choose_labelled, load
 

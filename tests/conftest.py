@@ -29,7 +29,7 @@ def digits() -> tuple[Array, Array, Array]:
 def fitted(digits: tuple[Array, Array, Array]) -> PartedVAE:
     """A model of the digits; tests must leave it as it is."""
     x, _, few = digits
-    return PartedVAE(u_dim=4, z_dim=3, max_epochs=30, random_state=0).fit(x, few)
+    return PartedVAE(u_dim=8, z_dim=3, max_epochs=100, random_state=0).fit(x, few)
 
 
 @pytest.fixture(scope="session")

@@ -27,7 +27,7 @@ def bc_gauss(mean_a: Array, logvar_a: Array, mean_b: Array, logvar_b: Array) -> 
 
 
 def bernoulli_log_likelihood(x: Array, mean: Array) -> Array:
-    """ln p of each observation, summed over pixels."""
+    """Ln p of each observation, summed over pixels."""
     return np.array(
         [
             sum(v * math.log(p) + (1 - v) * math.log(1 - p) for v, p in zip(a.ravel(), b.ravel(), strict=True))

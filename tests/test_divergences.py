@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -29,7 +31,7 @@ def gaussians(seed: int, n: int = 5, d: int = 3) -> tuple[Tensor, Tensor, Tensor
     return mean_a, logvar_a, mean_b, logvar_b
 
 
-def as_distribution(mean: Tensor, logvar: Tensor) -> Independent:
+def as_distribution(mean: Tensor, logvar: Tensor) -> Any:
     return Independent(Normal(mean, (0.5 * logvar).exp()), 1)
 
 
@@ -44,7 +46,9 @@ def test_kl_of_gaussians_is_that_of_torch(seed: int) -> None:
 def test_kl_to_the_standard_normal_is_that_of_torch(seed: int) -> None:
     mean, logvar, zero, _ = gaussians(seed)
     standard = Normal(torch.zeros_like(zero), 1.0)
-    torch.testing.assert_close(kl_standard_normal(mean, logvar), kl_divergence(Normal(mean, (0.5 * logvar).exp()), standard))
+    torch.testing.assert_close(
+        kl_standard_normal(mean, logvar), kl_divergence(Normal(mean, (0.5 * logvar).exp()), standard)
+    )
 
 
 def test_kl_of_gaussians_is_the_mean_log_ratio_of_draws() -> None:

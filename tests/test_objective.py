@@ -11,8 +11,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracles import bernoulli_log_likelihood, objective
 
+from oracles import bernoulli_log_likelihood, objective
 from partedvae.likelihoods import Bernoulli
 from partedvae.model import Posterior
 from partedvae.objective import Capacities, Objective, Terms, Weights, capacity_gap, cross_entropy
@@ -49,7 +49,9 @@ def case(request: pytest.FixtureRequest) -> tuple[dict[str, Any], dict[str, torc
     posterior = Posterior(*(arrays[k] for k in ("log_q_c", "u_mean", "u_logvar", "z_mean", "z_logvar")))
     gamma = facts["gamma"]
     ours = Objective(
-        Weights(x=1.0, z=gamma["z"], u=gamma["u"], c=gamma["c"], h=gamma["h"], bc=gamma["bc"], threshold=facts["theta"]),
+        Weights(
+            x=1.0, z=gamma["z"], u=gamma["u"], c=gamma["c"], h=gamma["h"], bc=gamma["bc"], threshold=facts["theta"]
+        ),
         Capacities(facts["C_z_max"], facts["C_u_max"], facts["capacity_steps"]),
     )
     log_likelihood = Bernoulli().log_prob(arrays["x_hat"].logit(), arrays["x"])
@@ -59,8 +61,8 @@ def case(request: pytest.FixtureRequest) -> tuple[dict[str, Any], dict[str, torc
 def test_every_term_is_that_of_the_published_code(case: Any) -> None:
     facts, _, terms, _ = case
     for name, value in terms.weighted.items():
-        assert float(value) == pytest.approx(facts[name], rel=1e-6), name
-    assert float(terms.total) == pytest.approx(facts["total"], rel=1e-6)
+        assert value.item() == pytest.approx(facts[name], rel=1e-6), name
+    assert terms.total.item() == pytest.approx(facts["total"], rel=1e-6)
     assert set(terms.weighted) == {name for name in facts if name.endswith("_term")} | {"reconstruction"}
 
 
@@ -83,7 +85,9 @@ def test_the_quantities_behind_the_terms_are_those_of_the_published_code(case: A
     step=st.integers(0, 200),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_the_objective_is_that_of_plain_numpy(sizes: list[int], d_u: int, d_z: int, n: int, step: int, seed: int) -> None:
+def test_the_objective_is_that_of_plain_numpy(
+    sizes: list[int], d_u: int, d_z: int, n: int, step: int, seed: int
+) -> None:
     rng = np.random.default_rng(seed)
     layout = Partition(tuple(sizes), d_u, d_z)
     log_q = np.concatenate([np.log(rng.dirichlet(np.ones(k), size=n)) for k in sizes], axis=1)
@@ -121,8 +125,8 @@ def test_the_objective_is_that_of_plain_numpy(sizes: list[int], d_u: int, d_z: i
         capacity_u=5.0 * min(1, step / 100),
     )
     for name, value in ours.weighted.items():
-        assert float(value) == pytest.approx(expected[name], rel=1e-9, abs=1e-9), name
-    assert float(ours.total) == pytest.approx(expected["total"], rel=1e-9)
+        assert value.item() == pytest.approx(expected[name], rel=1e-9, abs=1e-9), name
+    assert ours.total.item() == pytest.approx(expected["total"], rel=1e-9)
 
 
 def test_the_gap_is_of_the_batch_mean_not_the_mean_of_gaps() -> None:

@@ -1,5 +1,6 @@
-"""Tell what a thing is apart from how it looks, with few labels: a semi-supervised VAE with a class-related code u and a
-class-independent code z.
+"""What a thing is apart from how it looks, learnt with few labels.
+
+A semi-supervised VAE with a class-related code u and a class-independent code z.
 
 >>> sorted(__all__)
 ['Codes', 'PartedVAE', '__version__']

@@ -1,4 +1,7 @@
-"""The command line. Errors are one or two lines on stderr: exit status 1 if the work failed, 2 if the call was wrong."""
+"""The command line.
+
+An error is a line on stderr; exit status 1 says that the work failed, 2 that the call was wrong.
+"""
 
 from __future__ import annotations
 
@@ -48,17 +51,25 @@ def _common(
 def train(
     data: DataArgument,
     out: Annotated[Path, typer.Option(metavar="RUN", help="folder to write the run to")],
-    labels: Annotated[int | None, typer.Option(min=1, help="keep this many labels, in the classes' proportions")] = None,
+    labels: Annotated[
+        int | None, typer.Option(min=1, help="keep this many labels, in the classes' proportions")
+    ] = None,
     labels_per_class: Annotated[int | None, typer.Option(min=1, help="keep this many labels of each class")] = None,
-    holdout: Annotated[float, typer.Option(help="share of the labelled rows that training never sees, to test on")] = 0.0,
+    holdout: Annotated[
+        float, typer.Option(help="share of the labelled rows that training never sees, to test on")
+    ] = 0.0,
     epochs: Annotated[int | None, typer.Option(min=1, help="passes over the data")] = None,
     seed: Annotated[int, typer.Option(min=0, help="seed of the choice of rows and of training")] = 0,
     preset: Annotated[str, typer.Option(help="default, paper-mnist, paper-dsprites or paper-celeba")] = "default",
     config: Annotated[Path | None, typer.Option(metavar="FILE.yaml", help="settings, over those of the preset")] = None,
-    set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="one setting; repeatable")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="one setting; repeatable")
+    ] = None,
     size: Annotated[str | None, typer.Option(metavar="H[xW]", help="resize pictures to this size")] = None,
     data_dir: DataDirOption = None,
-    resume: Annotated[bool, typer.Option("--resume", help="go on with the run in RUN from its last checkpoint")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="go on with the run in RUN from its last checkpoint")
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace a run that RUN holds")] = False,
     accelerator: Annotated[str, typer.Option(help="Lightning's accelerator: auto, cpu, gpu, …")] = "auto",
     devices: Annotated[str | None, typer.Option(help="Lightning's devices: a number, a list, or auto")] = None,
@@ -70,7 +81,6 @@ def train(
     """Train a model and write RUN: the model, its metrics and its report.
 
     Examples:
-
     partedvae train digits --labels-per-class 5 --holdout 0.2 --out runs/digits
 
     partedvae train photos/ --size 64 --out runs/photos
@@ -112,7 +122,9 @@ def train(
     if not quiet:
         figures = runs.metrics(model, runs.Parts.of(plan, dataset))
         if "test_accuracy" in figures:
-            typer.echo(f"test accuracy {figures['test_accuracy']:.4f} on {figures['n_test']} rows that training never saw")
+            typer.echo(
+                f"test accuracy {figures['test_accuracy']:.4f} on {figures['n_test']} rows that training never saw"
+            )
         typer.echo(f"report: {out / runs.REPORT}")
 
 
@@ -123,7 +135,7 @@ def predict(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE.csv", help="table to write")],
     data_dir: DataDirOption = None,
 ) -> None:
-    """Write a table: id, label, confidence, one probability a class, and novelty (in nats; high is unlike the training).
+    """Write a table: id, label, confidence, one probability a class, and novelty (nats; high is unlike the training).
 
     Example: partedvae predict runs/digits digits -o predictions.csv
     """

@@ -79,6 +79,9 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
     ((5,), (3, 8, 8))
     """
 
+    layout_: Layout
+    net_: PartedModel
+
     def __init__(
         self,
         *,
@@ -174,7 +177,7 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
 
         Raises:
             ValueError: a setting, an observation or a label that cannot be; it says which.
-            TrainingDiverged: a term of the loss became NaN or infinite; it says which and when.
+            TrainingDivergedError: a term of the loss became NaN or infinite; it says which and when.
         """
         seed = _seed(self.random_state)
         config = Config.checked({**self._settings(), "random_state": seed})
@@ -235,9 +238,10 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
 
     def predict(self, X: ArrayLike) -> Array:
         """The most probable class: (N,), or (N, A) for A attributes."""
-        columns = [
-            attribute.classes[probabilities.argmax(axis=1)]
-            for attribute, probabilities in zip(self.attributes_, _as_list(self.predict_proba(X)), strict=True)
+        probabilities = _as_list(self.predict_proba(X))
+        columns: list[Array] = [
+            attribute.classes[part.argmax(axis=1)]
+            for attribute, part in zip(self.attributes_, probabilities, strict=True)
         ]
         if len(columns) == 1:
             return columns[0]
@@ -270,7 +274,7 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
         It is of the observation as the model sees it: images in [0, 1], features with mean 0 and deviation 1. See
         :func:`partedvae.inference.evidence_bound`.
         """
-        return evidence_bound(self._fitted_net(), self._read(X)).double().numpy()
+        return evidence_bound(self._fitted_net(), self._observations(X)).double().numpy()
 
     def suggest(self, X: ArrayLike, n: int = 10, random_state: RandomState = None) -> Array:
         """The rows of the n observations most worth labelling next, in order; see ``selection``.
@@ -325,7 +329,7 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
         return self._decode(self._infer(X).mean)
 
     def get_feature_names_out(self, input_features: object = None) -> Array:
-        """Names of the columns of ``transform``: u0, u1, …, z0, z1, …"""
+        """Names of the columns of ``transform``: u0, u1 and on, then z0, z1 and on."""
         partition = self._fitted_net().partition
         names = [f"u{i}" for i in range(partition.u_size)] + [f"z{i}" for i in range(partition.z_dim)]
         return np.array(names, dtype=object)
@@ -362,8 +366,8 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
     def counterfactual(self, X: ArrayLike, label: Label) -> Array:
         """Each observation as it would look as another class, its z kept.
 
-        Its u keeps its place within the class, in standard deviations. For several attributes, label is a sequence,
-        one an attribute, where ``None`` leaves an attribute as it is.
+        Its u becomes the mean of the class in the prior, unless it is of that class already. For several attributes,
+        label is a sequence, one an attribute, where ``None`` leaves an attribute as it is.
         """
         classes = self._class_numbers(label)
         return self._decode(counterfactual_codes(self.net_, self._infer(X), classes))
@@ -446,20 +450,19 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
 
     def _settings(self) -> dict[str, Any]:
         parameters = self.get_params(deep=False)
-        settings = {name: _plain(parameters[name]) for name in Config.model_fields}
-        return settings
+        return {name: _plain(parameters[name]) for name in Config.model_fields}
 
     def _read(self, X: ArrayLike, fitting: bool = False) -> Tensor:
         """Observations as a tensor, channels first, checked against the layout that fit saw (or that it sees now)."""
-        if not fitting:
-            check_is_fitted(self)
         if hasattr(X, "detach"):  # a tensor
             X = X.detach().cpu().numpy()
-        if np.ndim(X) > 2:
+        if _n_dimensions(X) > 2:
             array = check_array(X, allow_nd=True, ensure_all_finite=False)
+            if fitting:
+                self.__dict__.pop("feature_names_in_", None)  # of an earlier fit, on a table
         else:
             if not fitting and self.layout_.kind != "features":
-                raise ValueError(f"X has shape {np.shape(X)}; fit saw images of shape (N, {_sizes(self.layout_.shape)}).")
+                raise ValueError(f"X is not of images; fit saw images of shape ({_sizes(self.layout_.shape)}).")
             array = validate_data(self, X, reset=fitting, ensure_all_finite=False)
         layout = Layout.of(array)
         if fitting:
@@ -474,13 +477,20 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
             raise ValueError(f"Input X contains {wrong}. Remove or fill in what is not finite.")
         return layout.to_tensor(array)
 
+    def _observations(self, X: ArrayLike) -> Tensor:
+        """Observations for the fitted model, which must be in the range that fit saw."""
+        raw = self._read(X)
+        in_unit_range = raw.ndim == 4 and float(self.net_.scaling.byte_scale) < 1
+        if in_unit_range and raw.dtype != torch.uint8 and raw.max() > 2:
+            raise ValueError(f"X goes up to {raw.max():g}; fit saw pictures in [0, 1]. Divide X, or pass it as uint8.")
+        return raw
+
     def _fitted_net(self) -> PartedModel:
         check_is_fitted(self)
         return self.net_
 
     def _infer(self, X: ArrayLike) -> Posterior:
-        raw = self._read(X)
-        return infer(self.net_, raw)
+        return infer(self._fitted_net(), self._observations(X))
 
     def _decode(self, codes: Tensor) -> Array:
         return self.layout_.to_array(decode(self.net_, codes))
@@ -490,7 +500,9 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
         attributes = self.attributes_
         chosen = [label] if len(attributes) == 1 else [None] * len(attributes) if label is None else list(label)
         if len(chosen) != len(attributes):
-            raise ValueError(f"label has {len(chosen)} values; one for each of the {len(attributes)} attributes is needed.")
+            raise ValueError(
+                f"label has {len(chosen)} values; one for each of the {len(attributes)} attributes is needed."
+            )
         return [
             None if value is None else labels.number_of(value, attribute)
             for value, attribute in zip(chosen, attributes, strict=True)
@@ -535,6 +547,10 @@ def _one_or_list(values: list[T]) -> T | list[T]:
 
 def _as_list(values: T | list[T]) -> list[T]:
     return values if isinstance(values, list) else [values]
+
+
+def _n_dimensions(X: Any) -> int:
+    return len(X.shape) if hasattr(X, "shape") else np.asarray(X).ndim
 
 
 def _plain(value: Any) -> Any:

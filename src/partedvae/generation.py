@@ -34,8 +34,11 @@ def prior_codes(model: PartedModel, n: int, classes: Sequence[int | None], seed:
 def counterfactual_codes(model: PartedModel, posterior: Posterior, classes: Sequence[int | None]) -> Tensor:
     """Joined codes of each observation as another class, its z kept.
 
-    u moves from the component of its own class to that of the other, keeping its place within the component in
-    standard deviations. Attributes whose class is ``None`` stay as they are.
+    The block of u of an attribute that changes becomes the mean of the other class in the prior. One that is of that
+    class already, or whose class is ``None``, stays as it is.
+
+    Carrying the place within the old class over to the new one, in standard deviations, was tried: while KL(u) is held
+    at a capacity, codes lie far from their own component's mean, and what was carried over outweighed the class.
     """
     partition = model.partition
     with torch.inference_mode():
@@ -44,10 +47,9 @@ def counterfactual_codes(model: PartedModel, posterior: Posterior, classes: Sequ
         for attribute, chosen in enumerate(classes):
             if chosen is not None:
                 other[:, attribute] = chosen
-        mean, logvar = model.prior.component(own)
-        other_mean, other_logvar = model.prior.component(other)
-        u = other_mean + (posterior.u_mean - mean) * (0.5 * (other_logvar - logvar)).exp()
-        return torch.cat([u, posterior.z_mean], dim=1)
+        mean, _ = model.prior.component(other)
+        changed = (own != other).repeat_interleave(partition.u_dim, dim=1)
+        return torch.cat([torch.where(changed, mean, posterior.u_mean), posterior.z_mean], dim=1)
 
 
 def traversal_values(model: PartedModel, column: int) -> Tensor:

@@ -35,10 +35,7 @@ def columns_of(y: object, n_rows: int) -> tuple[list[str], list[Array]]:
     if y is None:
         raise ValueError("PartedVAE requires y to be passed, but the target y is None.")
     names = [str(name) for name in getattr(y, "columns", [])]
-    if hasattr(y, "detach"):  # a tensor
-        y = y.detach().cpu()
-    # Through objects, since NumPy would turn None or NaN among strings into strings.
-    array = y if isinstance(y, np.ndarray) else np.array(_plain(y), dtype=object)
+    array = _as_array(y)
     if array.ndim == 2 and array.shape[1] == 1 and not names:
         warnings.warn(
             "A column-vector y was passed when a 1d array was expected; it is read as one attribute.",
@@ -80,7 +77,7 @@ def encode_as(y: object, n_rows: int, attributes: Sequence[Attribute]) -> Intege
     Raises:
         ValueError: another number of attributes, or a label that is none of its attribute's classes.
     """
-    names, columns = columns_of(y, n_rows)
+    _, columns = columns_of(y, n_rows)
     if len(columns) != len(attributes):
         raise ValueError(f"y has {len(columns)} attributes; the model was fit on {len(attributes)}.")
     missing = [_missing(column) for column in columns]
@@ -107,7 +104,8 @@ def _numbered(columns: Sequence[Array], missing: Sequence[Array], attributes: Se
         try:
             codes[rows, a] = [numbers[label] for label in column[rows].tolist()]
         except KeyError:
-            row, label = next((r, label) for r, label in zip(rows, column[rows].tolist(), strict=True) if label not in numbers)
+            unknown = zip(rows, column[rows].tolist(), strict=True)
+            row, label = next((row, label) for row, label in unknown if label not in numbers)
             raise ValueError(
                 f"y has the label {label!r} at row {row}, which is not among the classes "
                 f"{_listed(attribute.classes)} that the model was fit on."
@@ -120,7 +118,7 @@ def _classes(labels: Array, called: str) -> Array:
     if len(kinds) > 1:
         raise ValueError(f"{called} mixes labels of different types ({', '.join(sorted(kinds))}); use one.")
     if kinds == {"float"}:
-        fractional = [label for label in labels.tolist() if label != round(label)]
+        fractional = [label for label in labels.tolist() if not label.is_integer()]
         if fractional:
             raise ValueError(f"Unknown label type: continuous. {called} has {fractional[0]!r}, which is no class.")
     if kinds - {"float", "int", "bool", "str"}:
@@ -129,16 +127,12 @@ def _classes(labels: Array, called: str) -> Array:
     if labels.dtype == object and kinds != {"str"}:
         classes = np.array(classes.tolist())
     if len(classes) < 2:
-        seen = f"one class, {classes[0]!r}" if len(classes) else "no label at all"
-        raise ValueError(f"{called} has {seen}; at least two classes are needed.")
+        seen = f"one class, {classes.tolist()[0]!r}" if len(classes) else "no label at all"
+        raise ValueError(f"{called} has {seen}; at least two classes are needed. (-1, None and NaN mean unlabelled.)")
     return classes
 
 
 def _missing(column: Array) -> Array:
-    if column.dtype.kind in "iub":
-        return column == MISSING if column.dtype.kind == "i" else np.zeros(len(column), dtype=bool)
-    if column.dtype.kind == "f":
-        return np.isnan(column) | (column == MISSING)
     return np.array([_is_missing(label) for label in column.tolist()], dtype=bool)
 
 
@@ -164,6 +158,15 @@ def _listed(classes: Array) -> str:
     return ", ".join(shown if len(shown) <= 12 else [*shown[:11], f"… ({len(shown)} in all)"])
 
 
-def _plain(y: Any) -> Any:
-    # Data frames and series of pandas and Polars give their values by to_numpy; lists are plain already.
-    return y.to_numpy() if hasattr(y, "to_numpy") else y
+def _as_array(y: Any) -> Array:
+    """Labels of any array type; those that have no type of their own as objects, so that None stays None."""
+    if hasattr(y, "detach"):  # a tensor
+        return np.array(y.detach().cpu().tolist())
+    if isinstance(y, np.ndarray):
+        return y
+    if hasattr(y, "columns"):  # a data frame of pandas or Polars
+        return np.stack([_as_array(y[name]) for name in y.columns], axis=1)
+    for way in ("to_list", "tolist"):  # a column of theirs: its own numbers, not floats where some are missing
+        if hasattr(y, way):
+            y = getattr(y, way)()
+    return np.array(y, dtype=object)

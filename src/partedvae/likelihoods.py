@@ -22,7 +22,7 @@ class Likelihood(nn.Module):
         raise NotImplementedError
 
     def log_prob(self, output: Tensor, x: Tensor) -> Tensor:
-        """ln p(x | output) summed over all but the first dimension: (N,) nats."""
+        """Ln p(x | output) summed over all but the first dimension: (N,) nats."""
         raise NotImplementedError
 
 
@@ -36,9 +36,11 @@ class Bernoulli(Likelihood):
     """
 
     def mean(self, output: Tensor) -> Tensor:
+        """The expected observation."""
         return output.sigmoid()
 
     def log_prob(self, output: Tensor, x: Tensor) -> Tensor:
+        """Nats of each observation, (N,)."""
         return -F.binary_cross_entropy_with_logits(output, x, reduction="none").flatten(start_dim=1).sum(dim=1)
 
 
@@ -62,9 +64,11 @@ class _LocationScale(Likelihood):
             self.register_buffer("log_scale", torch.tensor(math.log(scale)))
 
     def mean(self, output: Tensor) -> Tensor:
+        """The expected observation."""
         return output.sigmoid() if self.bounded else output
 
     def log_prob(self, output: Tensor, x: Tensor) -> Tensor:
+        """Nats of each observation, (N,)."""
         log_scale = self.log_scale.clamp(min=_SMALLEST_LOG_SCALE)
         standardised = (x - self.mean(output)) * (-log_scale).exp()
         return (self._log_density(standardised) - log_scale).flatten(start_dim=1).sum(dim=1)

@@ -1,4 +1,4 @@
-"""The model: observations to a posterior over c, u and z, and codes back to observations. No loss, no training state."""
+"""The model: observations to a posterior over c, u and z, codes to observations. No loss, no training state."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class PartedModel(nn.Module):
         self.likelihood = likelihood
 
     def log_classes(self, h: Tensor) -> Tensor:
-        """ln q(c | x), (N, ΣK), from hidden features (N, H)."""
+        """Ln q(c | x), (N, ΣK), from hidden features (N, H)."""
         logits = self.partition.by_attribute(self.class_head(h))
         return torch.cat([part.log_softmax(dim=-1) for part in logits], dim=-1)
 
@@ -141,9 +141,7 @@ class PartedModel(nn.Module):
 
     def modal_classes(self, log_c: Tensor) -> Tensor:
         """The most probable class of every attribute, one-hot, (N, ΣK)."""
-        one_hot = [
-            F.one_hot(part.argmax(dim=-1), part.shape[-1]) for part in self.partition.by_attribute(log_c)
-        ]
+        one_hot = [F.one_hot(part.argmax(dim=-1), part.shape[-1]) for part in self.partition.by_attribute(log_c)]
         return torch.cat(one_hot, dim=-1).to(log_c.dtype)
 
 

@@ -63,11 +63,13 @@ class Partition:
 
     def by_attribute(self, classes: Tensor, dim: int = -1) -> tuple[Tensor, ...]:
         """Split a tensor with ΣK entries along ``dim`` into one tensor of K_a entries an attribute."""
-        return classes.split(self.class_sizes, dim=dim)
+        parts: tuple[Tensor, ...] = classes.split(self.class_sizes, dim=dim)
+        return parts
 
     def blocks(self, u: Tensor) -> Tensor:
-        """u of shape (N, A · d_u) as (N, A, d_u)."""
-        return u.unflatten(-1, (self.n_attributes, self.u_dim))
+        """U of shape (N, A · d_u) as (N, A, d_u)."""
+        blocks: Tensor = u.unflatten(-1, (self.n_attributes, self.u_dim))
+        return blocks
 
     def split(self, codes: Tensor) -> tuple[Tensor, Tensor]:
         """Joined codes (N, D_u + D_z) as u (N, D_u) and z (N, D_z)."""

@@ -61,9 +61,7 @@ class SavedModel(BaseModel):
 
 def save_attribute(attribute: Attribute) -> SavedAttribute:
     """An attribute as JSON can hold it."""
-    return SavedAttribute(
-        name=attribute.name, dtype=attribute.classes.dtype.str, classes=attribute.classes.tolist()
-    )
+    return SavedAttribute(name=attribute.name, dtype=attribute.classes.dtype.str, classes=attribute.classes.tolist())
 
 
 def load_attribute(saved: SavedAttribute) -> Attribute:

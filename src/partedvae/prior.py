@@ -26,6 +26,7 @@ class MixturePrior(nn.Module):
     """
 
     log_class_prior: Tensor
+    attribute: Tensor
 
     def __init__(self, partition: Partition, class_prior: Tensor) -> None:
         super().__init__()
@@ -38,7 +39,7 @@ class MixturePrior(nn.Module):
 
     @property
     def logvar(self) -> Tensor:
-        """ln σ² of each class, (ΣK, d_u), in [−3, 1]."""
+        """Ln σ² of each class, (ΣK, d_u), in [−3, 1]."""
         return 2 * self.raw_logvar.tanh() - 1
 
     def divergence(self, u_mean: Tensor, u_logvar: Tensor) -> Tensor:
@@ -77,7 +78,7 @@ class MixturePrior(nn.Module):
         return self.mean[columns].flatten(start_dim=1), self.logvar[columns].flatten(start_dim=1)
 
     def log_prob(self, u: Tensor) -> Tensor:
-        """ln p(u_a) under each attribute's mixture: (N, A) nats for codes u of shape (N, A · d_u).
+        """Ln p(u_a) under each attribute's mixture: (N, A) nats for codes u of shape (N, A · d_u).
 
         ln Σ_k π_k N(u_a; μ_k, σ_k²)
         """

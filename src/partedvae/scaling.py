@@ -9,8 +9,8 @@ from torch import Tensor, nn
 class Scaling(nn.Module):
     """x = (raw − offset) / scale, kept with the model so that what it learnt is applied wherever it goes.
 
-    Images come out in [0, 1]: uint8 by 255, floats by the range they were fit on unless that is [0, 1] already.
-    Features come out with mean 0 and standard deviation 1, a column that never varies with 0.
+    Pictures come out in [0, 1]: bytes are divided by 255, floats are taken as they are if fit saw them in [0, 1], else
+    by the range that fit saw. Features come out with mean 0 and deviation 1, a column that never varies with 0.
 
     Args:
         shape: of one observation, channels first.
@@ -24,29 +24,26 @@ class Scaling(nn.Module):
 
     offset: Tensor
     scale: Tensor
+    byte_scale: Tensor
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         super().__init__()
         self.shape = shape
         size = (1, 1, 1) if len(shape) == 3 else shape
-        # Two buffers for the way back: uint8 images are decoded to [0, 1], not to [0, 255].
         self.register_buffer("offset", torch.zeros(size))
         self.register_buffer("scale", torch.ones(size))
-        self.register_buffer("inverse_scale", torch.ones(size))
-
-    inverse_scale: Tensor
+        self.register_buffer("byte_scale", torch.ones(()))
 
     @classmethod
     def fit(cls, raw: Tensor, standardise: bool = True) -> Scaling:
         """The scaling for observations (N, …); features keep their values unless ``standardise``."""
         scaling = cls(tuple(raw.shape[1:]))
         if raw.ndim == 4:
-            if raw.dtype == torch.uint8:
-                scaling.scale.fill_(255.0)
-            elif raw.min() < 0 or raw.max() > 1:
+            if raw.dtype == torch.uint8 or (raw.min() >= 0 and raw.max() <= 1):
+                scaling.byte_scale.fill_(1 / 255)
+            else:
                 scaling.offset.fill_(raw.min())
                 scaling.scale.fill_(max(float(raw.max() - raw.min()), torch.finfo(torch.float32).tiny))
-                scaling.inverse_scale.copy_(scaling.scale)
         elif standardise:
             wide = raw.double()
             spread = wide.std(dim=0, correction=0)
@@ -54,13 +51,13 @@ class Scaling(nn.Module):
             constant = spread <= 1e-7 * wide.abs().amax(dim=0)
             scaling.offset.copy_(wide.mean(dim=0))
             scaling.scale.copy_(torch.where(constant, 1.0, spread))
-            scaling.inverse_scale.copy_(scaling.scale)
         return scaling
 
     def forward(self, raw: Tensor) -> Tensor:
         """Observations (N, …) as the networks see them."""
-        return (raw.to(self.offset.dtype) - self.offset) / self.scale
+        values = raw * self.byte_scale if raw.dtype == torch.uint8 else raw
+        return (values.to(self.offset.dtype) - self.offset) / self.scale
 
     def inverse(self, x: Tensor) -> Tensor:
         """Observations in the range of those the scaling was fit on; in [0, 1] if these were uint8."""
-        return x * self.inverse_scale + self.offset
+        return x * self.scale + self.offset

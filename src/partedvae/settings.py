@@ -15,9 +15,7 @@ class SettingError(ValueError):
     """A setting that cannot be read; the message names the file or the option."""
 
 
-def gather(
-    preset_name: str, file: Path | None, assignments: Sequence[str], options: Mapping[str, Any]
-) -> Config:
+def gather(preset_name: str, file: Path | None, assignments: Sequence[str], options: Mapping[str, Any]) -> Config:
     """The configuration of a preset, changed by a YAML file, then by ``key=value``, then by options that are given.
 
     Raises:

@@ -33,7 +33,7 @@ _ROWS_BETWEEN_CHECKS = 100  # reading a loss off a device waits for it: look at 
 _SCALE_LR = 20.0  # the one number that is the likelihood's scale has orders of magnitude to travel
 
 
-class TrainingDiverged(RuntimeError):
+class TrainingDivergedError(RuntimeError):
     """A term of the loss became NaN or infinite; the message names the term and the step."""
 
 
@@ -166,7 +166,10 @@ class Training(lightning.LightningModule):
         optimizer.step()
 
     def _both_optimizers(self) -> tuple[LightningOptimizer, LightningOptimizer]:
-        main, labelled = self.optimizers()  # type: ignore[misc]  # two are configured, so it is a list
+        optimizers = self.optimizers()
+        if not isinstance(optimizers, list):
+            raise TypeError("Training needs both of the optimisers that it configures.")
+        main, labelled = optimizers
         return main, labelled
 
     def _schedulers(self) -> list[Any]:
@@ -213,7 +216,7 @@ class Recorder:
         bad = [name for name, value in zip(self._names, rows[row], strict=True) if not value.isfinite()]
         named = [name for name in bad if name != "loss"] or bad  # the total only follows its terms
         values = ", ".join(f"{name} is {rows[row, self._names.index(name)].item()}" for name in named)
-        raise TrainingDiverged(
+        raise TrainingDivergedError(
             f"Training stopped: {values} at step {self._pending[row][2]}. "
             "A lower lr, observations without extreme values, or smaller gamma weights may help."
         )
@@ -242,7 +245,7 @@ def fit(
         resume_from: checkpoint to go on from.
 
     Raises:
-        TrainingDiverged: a term of the loss is no longer finite.
+        TrainingDivergedError: a term of the loss is no longer finite.
     """
     loader = training_loader(training.x, training.labels, config.batch_size, seed)
     schedule = Schedule.of(config, len(loader) * config.max_epochs)
@@ -257,7 +260,9 @@ def fit(
             callbacks += [EarlyStopping("val_loss", patience=config.early_stopping_patience), best]
         if checkpoints is not None:
             callbacks.append(
-                ModelCheckpoint(checkpoints, filename="last", save_on_train_epoch_end=True, enable_version_counter=False)
+                ModelCheckpoint(
+                    checkpoints, filename="last", save_on_train_epoch_end=True, enable_version_counter=False
+                )
             )
         if verbose:
             callbacks.append(EpochLines())

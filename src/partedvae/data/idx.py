@@ -36,5 +36,7 @@ def read_idx(path: Path) -> NDArray[Any]:
     start = 4 + 4 * n_dimensions
     shape = np.frombuffer(content[4:start], dtype=">u4").astype(int)
     if len(shape) != n_dimensions or len(content) - start != math.prod(shape.tolist()):
-        raise DataError(f"{path} is truncated or damaged: {len(content)} bytes do not make an array of {shape.tolist()}.")
+        raise DataError(
+            f"{path} is truncated or damaged: {len(content)} bytes do not make an array of {shape.tolist()}."
+        )
     return np.frombuffer(content, dtype=np.uint8, offset=start).reshape(shape)

@@ -82,7 +82,9 @@ _BILINEAR = Image.Resampling.BILINEAR
 
 def _class_folders(folder: Path) -> dict[str, Path]:
     return {
-        inside.name: inside for inside in sorted(folder.iterdir()) if inside.is_dir() and not inside.name.startswith(".")
+        inside.name: inside
+        for inside in sorted(folder.iterdir())
+        if inside.is_dir() and not inside.name.startswith(".")
     }
 
 

@@ -88,7 +88,7 @@ def _read_npz(path: Path) -> Dataset:
         with np.load(path, allow_pickle=False) as arrays:
             if "X" not in arrays:
                 raise DataError(f"{path} has no array X; it has {', '.join(arrays.files) or 'nothing'}.")
-            x, y = arrays["X"], arrays["y"] if "y" in arrays else None
+            x, y = arrays["X"], arrays.get("y")
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         if isinstance(error, DataError):
             raise

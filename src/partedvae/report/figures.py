@@ -55,7 +55,9 @@ def capacities(history: Sequence[Record]) -> Figure:
     figure = Figure(figsize=(4 * len(shown), 2.4), layout="constrained")
     epochs = [record["epoch"] + 1 for record in history]
     for axis, code in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
-        axis.plot(epochs, [record[f"{code}_capacity"] for record in history], color=_MUTED, linestyle="--", label="capacity")
+        axis.plot(
+            epochs, [record[f"{code}_capacity"] for record in history], color=_MUTED, linestyle="--", label="capacity"
+        )
         axis.plot(epochs, [record[f"{code}_kl"] for record in history], color=_ACCENT, label=f"KL of {code}")
         axis.set_title(f"information in {code}", fontsize=9)
         axis.set_xlabel("epoch", fontsize=8)
@@ -110,7 +112,7 @@ def swaps(contents: Array, styles: Array, swapped: Array, names: Sequence[str]) 
 
 
 def picture_grid(
-    grid: Sequence[Sequence[Array | None]],
+    grid: Sequence[Array] | Sequence[Sequence[Array | None]],
     row_labels: Sequence[str] = (),
     column_labels: Sequence[str] = (),
     frame: set[tuple[int, int]] | None = None,
@@ -128,7 +130,7 @@ def picture_grid(
     )  # fmt: skip
     limits = _limits([picture for row in grid for picture in row if picture is not None])
     for row, column in np.ndindex(n_rows, n_columns):
-        axis = axes[row, column]
+        axis = axes.item(row, column)
         axis.set_xticks([])
         axis.set_yticks([])
         picture = grid[row][column] if column < len(grid[row]) else None
@@ -199,5 +201,3 @@ def _showable(picture: Array, limits: tuple[float, float]) -> Array:
 def _plain(axis: Axes) -> None:
     axis.tick_params(labelsize=7)
     axis.spines[["top", "right"]].set_visible(False)
-
-

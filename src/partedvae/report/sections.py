@@ -141,11 +141,13 @@ def prior_samples(subject: Subject) -> Section:
             means = _standardised(subject, np.stack([row.mean(axis=0) for row in rows]))
             figure = figures.heat_map(means, names, subject.feature_names, "mean of samples, standardised")
             alt = f"Mean sampled features of each class of {attribute.name}."
-        shown.append(Shown(f"samples_{attribute.name}", figure, alt, attribute.name if len(model.attributes_) > 1 else ""))
+        shown.append(
+            Shown(f"samples_{attribute.name}", figure, alt, attribute.name if len(model.attributes_) > 1 else "")
+        )
     return Section(
         title,
-        "Nothing here is a copy: u is drawn from the learned Gaussian of the class, z from the standard normal, and both "
-        "are decoded. A row should show one class in many styles.",
+        "Nothing here is a copy: u is drawn from the learned Gaussian of the class, z from the standard normal, and "
+        "both are decoded. A row should show one class in many styles.",
         shown,
     )
 
@@ -259,5 +261,5 @@ def _confusion_alt(counts: Array, names: Sequence[str]) -> str:
     np.fill_diagonal(wrong, 0)
     if not wrong.any():
         return "Confusion matrix: no mistakes."
-    row, column = np.unravel_index(wrong.argmax(), wrong.shape)
+    row, column = divmod(int(wrong.argmax()), wrong.shape[1])
     return f"Confusion matrix; most often {names[row]} is taken for {names[column]} ({wrong[row, column]} times)."

@@ -1,0 +1,233 @@
+"""Training: the two optimisers, what stops it, what resumes it, what it records."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as lightning
+import numpy as np
+import pytest
+import torch
+from lightning.pytorch.callbacks import Callback
+from numpy.typing import NDArray
+
+from partedvae import PartedVAE
+from partedvae.batches import Draws, training_loader
+from partedvae.training import TrainingDivergedError
+
+Array = NDArray[Any]
+Digits = tuple[Array, Array, Array]
+
+TERMS = {"reconstruction", "z_term", "u_term", "c_term", "entropy_term", "bc_term"}
+MEASURED = {"z_kl", "u_kl", "c_kl", "c_entropy", "bc", "cross_entropy"}
+
+
+def quick(**settings: Any) -> PartedVAE:
+    return PartedVAE(**{"u_dim": 2, "z_dim": 2, "max_epochs": 2, "random_state": 0, **settings})
+
+
+def weights(model: PartedVAE) -> dict[str, torch.Tensor]:
+    return model.net_.state_dict()
+
+
+def same(first: PartedVAE, second: PartedVAE) -> bool:
+    return all(torch.equal(value, weights(second)[name]) for name, value in weights(first).items())
+
+
+def test_one_record_an_epoch_with_every_term_by_name(digits: Digits) -> None:
+    x, _, few = digits
+    history = quick().fit(x, few).history_
+    assert [record["epoch"] for record in history] == [0, 1]
+    assert [record["step"] for record in history] == [5, 10]  # 300 rows are 4 batches of 64 and a tail of 44
+    for record in history:
+        assert set(record) >= TERMS | MEASURED | {"loss", "lr", "lr_labelled"}
+        assert record["loss"] == pytest.approx(sum(record[name] for name in TERMS), rel=1e-4)
+        assert all(np.isfinite(value) for value in record.values())
+
+
+def test_training_lowers_the_loss_and_the_codes_follow_their_capacity(fitted: PartedVAE) -> None:
+    first, last = fitted.history_[0], fitted.history_[-1]
+    assert last["reconstruction"] < 0.8 * first["reconstruction"]
+    assert last["z_kl"] == pytest.approx(last["z_capacity"], rel=0.25)
+    assert last["u_kl"] == pytest.approx(last["u_capacity"], rel=0.25)
+    assert last["bc"] < fitted.bc_threshold
+
+
+def test_the_same_seed_gives_the_same_model_whatever_the_global_state(digits: Digits) -> None:
+    x, _, few = digits
+    models = []
+    for state in (1, 2):
+        random.seed(state)
+        np.random.seed(state)  # noqa: NPY002  # the global state is what this is about
+        torch.manual_seed(state)
+        models.append(quick().fit(x, few))
+    assert same(*models)
+    assert models[0].history_ == models[1].history_
+    assert not same(models[0], quick(random_state=1).fit(x, few))
+
+
+def test_global_random_state_is_left_alone(digits: Digits) -> None:
+    x, _, few = digits
+    for seed in (0, None):
+        before = (random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state())  # type: ignore[index]  # noqa: NPY002
+        model = quick(random_state=seed, validation_fraction=0.2).fit(x, few)
+        model.sample(3)
+        model.suggest(x, 3)
+        after = (random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state())  # type: ignore[index]  # noqa: NPY002
+        assert before[:2] == after[:2]
+        assert torch.equal(before[2], after[2])
+
+
+def test_without_a_seed_models_differ(digits: Digits) -> None:
+    x, _, few = digits
+    assert not same(
+        quick(random_state=None, max_epochs=1).fit(x, few), quick(random_state=None, max_epochs=1).fit(x, few)
+    )
+
+
+def test_a_tail_batch_of_one_row_trains(digits: Digits) -> None:
+    x, y, _ = digits
+    model = quick(max_epochs=1, batch_size=32).fit(x[:65], y[:65])
+    assert model.history_[0]["step"] == 3
+
+
+def test_the_labelled_optimiser_moves_only_the_encoder_and_the_class_head(digits: Digits) -> None:
+    class Watch(Callback):
+        moved: set[str]
+
+        def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+            labelled: Any = trainer.optimizers[1]
+            names = {id(parameter): name for name, parameter in pl_module.named_parameters()}
+            self.moved = {names[id(p)].split(".")[1] for group in labelled.param_groups for p in group["params"]}
+
+    x, _, few = digits
+    watch = Watch()
+    quick(trainer_options={"callbacks": [watch]}).fit(x, few)
+    assert watch.moved == {"encoder", "class_head"}
+
+
+def test_nan_stops_the_run_and_names_the_term_and_the_step(digits: Digits) -> None:
+    class Poison(Callback):
+        def on_train_batch_start(
+            self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int
+        ) -> None:
+            if trainer.current_epoch == 1 and batch_idx == 2:
+                with torch.no_grad():
+                    pl_module.get_parameter("model.prior.mean").fill_(float("nan"))
+
+    x, _, few = digits
+    with pytest.raises(TrainingDivergedError, match=r"u_term is nan, .*u_kl is nan.* at step 8\b") as raised:
+        quick(trainer_options={"callbacks": [Poison()]}).fit(x, few)
+    assert "reconstruction" not in str(raised.value)
+
+
+def test_infinity_stops_the_run(digits: Digits) -> None:
+    x, _, few = digits
+    with pytest.raises(TrainingDivergedError, match="step"):
+        quick(lr=1e30, max_epochs=5).fit(x, few)
+
+
+def test_a_resumed_run_is_the_run_that_was_never_stopped(digits: Digits, tmp_path: Path) -> None:
+    class Stop(Callback):
+        def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+            if trainer.current_epoch == 2:
+                raise RuntimeError("stopped here")
+
+    x, _, few = digits
+    settings = {"max_epochs": 4, "capacity_steps": 12, "lr_patience": 0}
+    whole = quick(**settings).fit(x, few)
+    with pytest.raises(RuntimeError, match="stopped here"):
+        quick(**settings, trainer_options={"callbacks": [Stop()]}).fit(x, few, checkpoints=tmp_path)
+    resumed = quick(**settings).fit(x, few, checkpoints=tmp_path, resume_from=tmp_path / "last.ckpt")
+    assert same(whole, resumed)
+    assert whole.history_ == resumed.history_
+
+
+def test_learning_rates_halve_on_a_plateau(digits: Digits) -> None:
+    x, _, few = digits
+    history = quick(max_epochs=12, lr_patience=0, gamma_x=0.0, gamma_z=0.0, gamma_u=0.0).fit(x, few).history_
+    assert history[-1]["lr"] in {history[0]["lr"] / 2**k for k in range(1, 6)}
+    still = quick(max_epochs=12, lr_patience=None, gamma_x=0.0, gamma_z=0.0, gamma_u=0.0).fit(x, few).history_
+    assert still[-1]["lr"] == still[0]["lr"]
+
+
+def test_validation_is_recorded_and_early_stopping_keeps_the_best(digits: Digits) -> None:
+    x, y, few = digits
+    model = quick(max_epochs=60, early_stopping=True, early_stopping_patience=2, lr=5e-3).fit(
+        x, few, validation_data=(x[100:], y[100:])
+    )
+    validation = [record["val_loss"] for record in model.history_]
+    assert len(validation) < 60
+    assert min(validation) == validation[-3]  # two epochs of patience after the best
+    assert all(np.isfinite(validation))
+
+
+def test_a_validation_fraction_is_not_trained_on(digits: Digits) -> None:
+    x, _, few = digits
+    history = quick(validation_fraction=0.5).fit(x, few).history_
+    assert history[0]["step"] == 3  # 150 rows
+    assert TERMS <= {name.removeprefix("val_") for name in history[0] if name.startswith("val_")}
+
+
+def test_trainer_options_pass_through(digits: Digits, tmp_path: Path) -> None:
+    from lightning.pytorch.loggers import CSVLogger
+
+    class Seen(Callback):
+        precision = ""
+
+        def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+            self.precision = trainer.precision
+
+    x, _, few = digits
+    seen = Seen()
+    quick(
+        trainer_options={
+            "precision": "bf16-mixed",
+            "callbacks": seen,
+            "logger": CSVLogger(tmp_path),
+            "accelerator": "cpu",
+        }
+    ).fit(x, few)
+    assert seen.precision == "bf16-mixed"
+    (logged,) = tmp_path.rglob("metrics.csv")
+    assert "u_kl" in logged.read_text().splitlines()[0]
+
+
+def test_progress_is_lines_when_the_output_is_no_terminal(digits: Digits, capfd: pytest.CaptureFixture[str]) -> None:
+    x, _, few = digits
+    quick(verbose=True).fit(x, few)
+    lines = capfd.readouterr().err.splitlines()
+    assert [line.split(" · ")[0] for line in lines] == ["epoch 1/2", "epoch 2/2"]
+    assert "loss" in lines[0]
+    quick().fit(x, few)
+    captured = capfd.readouterr()
+    assert captured.err == captured.out == ""
+
+
+def test_batches_are_slices_of_tensors_each_row_once_an_epoch() -> None:
+    x = torch.arange(10, dtype=torch.float32)[:, None]
+    labels = torch.tensor([[0], [-1], [1], [-1], [-1], [2], [-1], [-1], [-1], [-1]])
+    batches = list(training_loader(x, labels, batch_size=4, seed=0))
+    assert torch.cat([batch.x for batch in batches]).flatten().sort().values.tolist() == list(range(10))
+    for batch in batches:
+        assert len(batch.labels) == 3
+        assert torch.equal(labels[batch.x_labelled.flatten().long()], batch.labels)
+
+
+def test_batches_depend_on_seed_and_epoch_and_on_nothing_else() -> None:
+    def rows(seed: int, epoch: int) -> list[int]:
+        draws = Draws(n_rows=50, n_labelled=9, batch_size=8, seed=seed)
+        draws.set_epoch(epoch)
+        return torch.cat([torch.cat([d.rows, d.labelled]) for d in draws]).tolist()
+
+    assert rows(0, 3) == rows(0, 3)
+    assert len({tuple(rows(seed, epoch)) for seed in range(3) for epoch in range(3)}) == 9
+
+
+def test_labelled_rows_are_dealt_in_rounds() -> None:
+    draws = Draws(n_rows=64, n_labelled=6, batch_size=4, seed=0)
+    dealt = torch.cat([draw.labelled for draw in draws])
+    assert len(dealt) == 64
+    assert sorted(dealt.bincount().tolist()) == [10, 10, 11, 11, 11, 11]
