@@ -12,12 +12,12 @@ import time
 from statistics import mean, stdev
 
 import numpy as np
-import record
 from rich.console import Console
 from rich.table import Table
 from sklearn.linear_model import LogisticRegression
 from sklearn.semi_supervised import LabelSpreading
 
+import record
 from partedvae import PartedVAE
 from partedvae.data import Dataset, choose_labelled, hold_out, load
 

@@ -6,6 +6,7 @@ An error is a line on stderr; exit status 1 says that the work failed, 2 that th
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -41,10 +42,9 @@ class UsageError(ValueError):
 
 @app.callback()
 def _common(
-    context: typer.Context,
-    debug: Annotated[bool, typer.Option("--debug", help="show the traceback of an error")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="show the traceback of an error")] = False,  # read by main
 ) -> None:
-    context.obj = debug
+    del debug
 
 
 @app.command()
@@ -262,38 +262,34 @@ def report(run: RunArgument) -> None:
     typer.echo(f"report: {path}")
 
 
-def main() -> NoReturn:
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line; the one place where errors become lines and exit statuses."""
-    from pydantic import ValidationError
-
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    debug = "--debug" in words
     try:
-        app()
-    except (ValueError, ValidationError) as error:
-        _fail(error, status=_status(error))
-    except (OSError, RuntimeError, MemoryError) as error:
-        _fail(error, status=1)
+        app(args=words)
+    except (ValueError, OSError, RuntimeError, MemoryError) as error:
+        if debug:
+            raise
+        message = " ".join(str(error).split()) or type(error).__name__
+        sys.stderr.write(f"partedvae: {message}\n")
+        sys.exit(_status(error))
     except KeyboardInterrupt:
         sys.stderr.write("Stopped. --resume goes on from the last checkpoint.\n")
         sys.exit(130)
     sys.exit(0)
 
 
-def _status(error: ValueError) -> int:
-    """2 if the call was wrong, 1 if a file or the data were."""
+def _status(error: Exception) -> int:
+    """2 if the call was wrong, 1 if the work failed: a file, the data, the machine."""
     from partedvae.data import DataError
     from partedvae.persistence import ModelFileError
 
+    if not isinstance(error, ValueError):
+        return 1
     if isinstance(error, DataError) and not str(error).startswith("--"):
         return 1
     return 1 if isinstance(error, ModelFileError) else 2
-
-
-def _fail(error: BaseException, status: int) -> NoReturn:
-    if "--debug" in sys.argv:
-        raise error
-    message = " ".join(str(error).split()) or type(error).__name__
-    sys.stderr.write(f"partedvae: {message}\n")
-    sys.exit(status)
 
 
 def _trainer_options(

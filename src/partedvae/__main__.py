@@ -1,0 +1,5 @@
+"""``python -m partedvae``."""
+
+from partedvae.cli import main
+
+main()

@@ -1,0 +1,258 @@
+"""The command line as a stranger uses it: what it writes, what it prints, and how it fails."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from partedvae import PartedVAE
+from partedvae.cli import main
+
+QUICK = ("--epochs", "2", "--set", "hidden_dim=16", "--set", "u_dim=2", "--set", "z_dim=2")
+
+
+@dataclass(frozen=True)
+class Result:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def call(*arguments: object) -> Result:
+    """What ``partedvae`` prints and its exit status; in this process, since a new one spends seconds on imports."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as left:
+        main([str(argument) for argument in arguments])
+    return Result(left.value.code if isinstance(left.value.code, int) else 0, out.getvalue(), err.getvalue())
+
+
+def call_process(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """The same in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "partedvae", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on digits; tests must leave it as it is."""
+    folder = tmp_path_factory.mktemp("runs") / "digits"
+    done = call("train", "digits", "--labels-per-class", 5, "--holdout", 0.2, "--out", folder, *QUICK)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def table_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on features with two attributes."""
+    folder = tmp_path_factory.mktemp("tables")
+    rng = np.random.default_rng(0)
+    y = np.stack([rng.integers(3, size=80), rng.integers(2, size=80)], axis=1)
+    y[::2] = -1
+    np.savez(folder / "data.npz", X=rng.normal(size=(80, 6)), y=y)
+    done = call("train", folder / "data.npz", "--out", folder / "run", "--quiet", *QUICK)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == done.stderr == ""
+    return folder / "run"
+
+
+def test_a_run_holds_everything_it_should(run: Path) -> None:
+    names = {path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file()}
+    assert names >= {
+        "config.json", "model.safetensors", "history.csv", "metrics.json", "run.json", "report.html",
+        "checkpoints/last.ckpt", "figures/swap.png", "figures/losses.png", "figures/traversal_u.png",
+    }  # fmt: skip
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert (metrics["n_training"], metrics["n_labelled"], metrics["n_test"]) == (1438, 50, 359)
+    plan = json.loads((run / "run.json").read_text())
+    assert len(plan["labelled"]) == 50
+    assert not set(plan["labelled"]) & set(plan["held_out"])
+
+
+def test_the_model_of_a_run_gives_its_metrics(run: Path) -> None:
+    from partedvae.data import load
+
+    plan = json.loads((run / "run.json").read_text())
+    held_out = load("digits").take(plan["held_out"])
+    accuracy = PartedVAE.load(run).score(held_out.x, held_out.y)
+    assert accuracy == json.loads((run / "metrics.json").read_text())["test_accuracy"]
+
+
+def test_predictions_are_a_table(run: Path, tmp_path: Path) -> None:
+    assert call("predict", run, "digits", "-o", tmp_path / "p.csv").returncode == 0
+    with (tmp_path / "p.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 1797
+    assert list(rows[0]) == ["id", "label", "confidence", *(f"p_{k}" for k in range(10)), "novelty"]
+    probabilities = np.array([[float(row[f"p_{k}"]) for k in range(10)] for row in rows])
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+    assert [int(row["label"]) for row in rows] == probabilities.argmax(axis=1).tolist()
+
+
+def test_codes_are_arrays(run: Path, tmp_path: Path) -> None:
+    assert call("encode", run, "digits", "-o", tmp_path / "codes.npz").returncode == 0
+    with np.load(tmp_path / "codes.npz") as codes:
+        assert {name: codes[name].shape for name in codes} == {
+            "c": (1797, 10), "u": (1797, 2), "z": (1797, 2), "ids": (1797,),
+        }  # fmt: skip
+
+
+def test_several_attributes_have_columns_of_their_own(table_run: Path, tmp_path: Path) -> None:
+    data = table_run.parent / "data.npz"
+    assert call("predict", table_run, data, "-o", tmp_path / "p.csv").returncode == 0
+    header = (tmp_path / "p.csv").read_text().splitlines()[0].split(",")
+    first = ["label_0", "confidence_0", "p_0_0", "p_0_1", "p_0_2"]
+    assert header == ["id", *first, "label_1", "confidence_1", "p_1_0", "p_1_1", "novelty"]
+    assert call("encode", table_run, data, "-o", tmp_path / "c.npz").returncode == 0
+    assert np.load(tmp_path / "c.npz")["c"].shape == (80, 5)
+    page = (table_run / "report.html").read_text()
+    assert "for pictures only" in page
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("generate", "RUN", "--label", "3", "-n", "5"),
+        ("generate", "RUN"),
+        ("swap", "RUN", "digits", "--styles", "3"),
+        ("traverse", "RUN", "digits", "--code", "u", "--row", "7"),
+        ("traverse", "RUN", "digits"),
+    ],
+)
+def test_pictures_are_drawn(run: Path, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    done = call(*(run if a == "RUN" else a for a in arguments), "-o", tmp_path / "out.png")
+    assert done.returncode == 0, done.stderr
+    with Image.open(tmp_path / "out.png") as image:
+        assert min(image.size) > 50
+        assert len(np.unique(np.asarray(image.convert("L")))) > 10
+
+
+def test_a_folder_of_pictures_trains_and_predicts(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for i in range(24):
+        name = ("round", "square", "unlabeled")[i % 3]
+        path = tmp_path / "shapes" / name / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(256, size=(12, 10, 3), dtype=np.uint8)).save(path)
+    done = call("train", tmp_path / "shapes", "--size", "16x8", "--out", tmp_path / "run", *QUICK)
+    assert done.returncode == 0, done.stderr
+    assert "test accuracy" not in done.stdout  # nothing was held out
+    # New pictures, without class folders, of another size: they are read at the model's.
+    new = tmp_path / "new"
+    new.mkdir()
+    Image.fromarray(rng.integers(256, size=(20, 20, 3), dtype=np.uint8)).save(new / "one.png")
+    assert call("predict", tmp_path / "run", new, "-o", tmp_path / "p.csv").returncode == 0
+    assert (tmp_path / "p.csv").read_text().splitlines()[1].split(",")[1] in ("round", "square")
+
+
+def test_a_run_is_repeated_resumed_or_overwritten_only_on_request(run: Path, tmp_path: Path) -> None:
+    again = tmp_path / "again"
+    options = ("--labels-per-class", 5, "--holdout", 0.2, "--out", again, *QUICK)
+    assert call("train", "digits", *options).returncode == 0
+    assert (again / "model.safetensors").read_bytes() == (run / "model.safetensors").read_bytes()
+    refused = call("train", "digits", *options)
+    assert refused.returncode == 2
+    assert "--resume" in refused.stderr
+    assert "--overwrite" in refused.stderr
+    (again / "model.safetensors").unlink()
+    resumed = call("train", "digits", "--out", again, "--resume")
+    assert resumed.returncode == 0, resumed.stderr
+    assert (again / "model.safetensors").read_bytes() == (run / "model.safetensors").read_bytes()
+    assert call("train", "digits", *options, "--overwrite").returncode == 0
+
+
+def test_settings_come_from_preset_file_and_options_in_that_order(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text("u_dim: 3\nz_dim: 4\nhidden_dim: 16\nlr: 1e-4\n")
+    done = call(
+        "train", "digits", "--labels", 30, "--preset", "paper-mnist", "--config", tmp_path / "c.yaml",
+        "--set", "z_dim=1", "--epochs", 1, "--seed", 5, "--out", tmp_path / "run", "--quiet", "--logger", "csv",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    settings = json.loads((tmp_path / "run" / "config.json").read_text())["settings"]
+    found = [settings[k] for k in ("u_dim", "z_dim", "lr", "gamma_h", "max_epochs", "random_state")]
+    assert found == [3, 1, 1e-4, 30.0, 1, 5]
+    assert list((tmp_path / "run" / "logs").rglob("metrics.csv"))
+
+
+def test_help_lists_every_command_with_an_example() -> None:
+    listing = call("--help")
+    assert listing.returncode == 0
+    for command in ("train", "predict", "encode", "generate", "swap", "traverse", "report"):
+        assert command in listing.stdout
+        page = call(command, "--help")
+        assert page.returncode == 0
+        assert f"partedvae {command}" in page.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (("train", "nowhere", "--out", "OUT"), 1, "nowhere"),
+        (("train", "digits"), 2, "--out"),
+        (("train", "digits", "--labels", "5", "--out", "OUT"), 2, "--labels 5"),
+        (("train", "digits", "--labels", "50", "--labels-per-class", "5", "--out", "OUT"), 2, "exclude each other"),
+        (("train", "digits", "--set", "u_dims=5", "--out", "OUT"), 2, "no setting 'u_dims'"),
+        (("train", "digits", "--set", "u_dim", "--out", "OUT"), 2, "key=value"),
+        (("train", "digits", "--set", "u_dim=0", "--out", "OUT"), 2, "u_dim=0"),
+        (("train", "digits", "--preset", "paper", "--out", "OUT"), 2, "paper-mnist"),
+        (("train", "digits", "--config", "missing.yaml", "--out", "OUT"), 2, "missing.yaml"),
+        (("train", "digits", "--holdout", "2", "--out", "OUT"), 2, "--holdout 2"),
+        (("train", "digits", "--size", "big", "--out", "OUT"), 2, "--size big"),
+        (("train", "digits", "--logger", "paper", "--out", "OUT"), 2, "--logger paper"),
+        (("train", "digits", "--resume", "--out", "OUT"), 2, "nothing to go on from"),
+        (("train", "digits", "--epochs", "many", "--out", "OUT"), 2, "--epochs"),
+        (("predict", "OUT", "digits", "-o", "x.csv"), 1, "config.json is missing"),
+        (("predict", "RUN", "digits", "-o", "no/such/folder.csv"), 2, "no folder"),
+        (("predict", "RUN", "fashion-mnist", "--data-dir", "nowhere", "-o", "x.csv"), 1, "nowhere"),
+        (("generate", "RUN", "--label", "cat", "-o", "x.png"), 2, "--label cat"),
+        (("traverse", "RUN", "digits", "--code", "w", "-o", "x.png"), 2, "--code w"),
+        (("traverse", "RUN", "digits", "--row", "5000", "-o", "x.png"), 2, "--row 5000"),
+        (("generate", "TABLE", "-o", "x.png"), 2, "features"),
+        (("report", "OUT"), 2, "is not a run"),
+        (("dance",), 2, "dance"),
+    ],
+)
+def test_errors_are_a_line_with_a_status_and_leave_nothing(
+    run: Path, table_run: Path, tmp_path: Path, arguments: tuple[str, ...], status: int, message: str
+) -> None:
+    places = {
+        "OUT": tmp_path / "out",
+        "RUN": run,
+        "TABLE": table_run,
+        "x.csv": tmp_path / "x.csv",
+        "x.png": tmp_path / "x.png",
+    }
+    done = call(*(places.get(argument, argument) for argument in arguments))
+    assert done.returncode == status, done.stderr
+    assert message in " ".join(done.stderr.replace("│", " ").split())
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_process_of_its_own_prints_one_line_and_with_debug_the_traceback() -> None:
+    done = call_process("train", "nowhere", "--out", "x")
+    assert done.returncode == 1
+    assert done.stderr.startswith("partedvae: There is no file or folder 'nowhere'")
+    assert len(done.stderr.splitlines()) == 1
+    debugged = call_process("--debug", "train", "nowhere", "--out", "x")
+    assert debugged.returncode == 1
+    assert "Traceback" in debugged.stderr
+
+
+def test_importing_the_package_does_not_import_torch() -> None:
+    code = "import sys, partedvae, partedvae.cli; sys.exit('torch' in sys.modules or 'sklearn' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
