@@ -119,7 +119,7 @@ def test_an_npz_has_x_and_perhaps_y(tmp_path: Path) -> None:
     ],
 )
 def test_a_bad_npz_is_refused(tmp_path: Path, arrays: dict[str, Array], message: str) -> None:
-    np.savez(tmp_path / "bad.npz", **arrays)
+    np.savez(tmp_path / "bad.npz", **arrays)  # type: ignore[arg-type]
     with pytest.raises(DataError, match=rf"bad\.npz.*{message}"):
         load(str(tmp_path / "bad.npz"))
 
