@@ -47,7 +47,8 @@ def columns_of(y: object, n_rows: int) -> tuple[list[str], list[Array]]:
     if len(array) != n_rows:
         raise ValueError(f"X has {n_rows} rows and y has {len(array)}: they should have as many.")
     table = array[:, None] if array.ndim == 1 else array
-    return names or [str(a) for a in range(table.shape[1])], list(table.T)
+    unnamed = ["class"] if table.shape[1] == 1 else [str(a) for a in range(table.shape[1])]
+    return names or unnamed, list(table.T)
 
 
 def encode(y: object, n_rows: int) -> tuple[Integers, list[Attribute]]:

@@ -108,7 +108,7 @@ def _read_npz(path: Path) -> Dataset:
 
 def _numbered(x: Any, y: Any) -> Dataset:
     codes, attributes = encode(y, len(x))
-    return Dataset(x, codes, (Attribute("class", attributes[0].classes),), _row_numbers(x))
+    return Dataset(x, codes, tuple(attributes), _row_numbers(x))
 
 
 def _row_numbers(x: Any) -> tuple[str, ...]:

@@ -42,6 +42,8 @@ def losses(history: Sequence[Record]) -> Figure:
             axis.plot(epochs, validation, color=_SECOND, label="validation")
             axis.legend(frameon=False, fontsize=7)
         axis.set_title(TERM_TITLES[name], fontsize=9)
+        if name != "reconstruction":  # the others are zero at best
+            axis.set_ylim(bottom=0, top=None if any(record[name] for record in history) else 1)
         axis.set_xlabel("epoch", fontsize=8)
         _plain(axis)
     for axis in axes[len(names) :]:
