@@ -37,15 +37,15 @@ def _digits(result: dict[str, Any]) -> list[str]:
         "LabelSpreading on all rows": "label_spreading",
     }
     return [
-        f"Digits, 5 labels a class, accuracy on unseen rows, mean ± sd of {n} splits (`make benchmark-digits`); one run "
-        f"took {summary['seconds']['mean']:.0f} s:",
+        f"Digits, 5 labels a class, accuracy on unseen rows, mean ± sd of {n} splits (`make benchmark-digits`); one "
+        f"run took {summary['seconds']['mean']:.0f} s:",
         "",
         "| method | accuracy |",
         "|---|---|",
         *(f"| {name} | {summary[key]['mean']:.3f} ± {summary[key]['sd']:.3f} |" for name, key in rows.items()),
         "",
-        f"KL(z) ended at {summary['z_kl']['mean']:.2f} and KL(u) at {summary['u_kl']['mean']:.2f} of 7 nats allowed, the "
-        f"mean overlap of classes at {summary['bc']['mean']:.3f} of 0.15.",
+        f"KL(z) ended at {summary['z_kl']['mean']:.2f} and KL(u) at {summary['u_kl']['mean']:.2f} of 7 nats allowed, "
+        f"the mean overlap of classes at {summary['bc']['mean']:.3f} of 0.15.",
     ]
 
 
@@ -59,15 +59,16 @@ def _fashion(runs: list[dict[str, Any]]) -> list[str]:
     last = {key: mean(run["last_epoch"][key] for run in runs) for key in ("z_kl", "u_kl", "bc")}
     oracle = mean(run["measured"]["oracle_accuracy"] for run in runs)
     return [
-        f"Fashion-MNIST, 256 of 60,000 labelled, preset `paper-mnist`, 30 epochs (`make benchmark-fashion`), beside one run "
-        f"of the published code; swaps and samples judged by a CNN of accuracy {oracle:.2f}, mean ± sd of {len(runs)} runs:",
+        "Fashion-MNIST, 256 of 60,000 labelled, preset `paper-mnist`, 30 epochs (`make benchmark-fashion`), beside one "
+        f"run of the published code; swaps and samples judged by a CNN of accuracy {oracle:.2f}, mean ± sd of "
+        f"{len(runs)} runs:",
         "",
         "| figure | published code | partedvae |",
         "|---|---|---|",
         *rows,
         "",
-        f"KL(z) ended at {last['z_kl']:.2f} and KL(u) at {last['u_kl']:.2f} of 7 nats allowed, the mean overlap of classes "
-        f"at {last['bc']:.3f} of 0.15.",
+        f"KL(z) ended at {last['z_kl']:.2f} and KL(u) at {last['u_kl']:.2f} of 7 nats allowed, the mean overlap of "
+        f"classes at {last['bc']:.3f} of 0.15.",
     ]
 
 

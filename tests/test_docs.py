@@ -48,9 +48,12 @@ def test_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             continue
         assert program == "partedvae"
         errors = io.StringIO()
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(errors):
-            with pytest.raises(SystemExit) as left:
-                main(arguments)
+        with (
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(errors),
+            pytest.raises(SystemExit) as left,
+        ):
+            main(arguments)
         assert left.value.code == 0, f"{command}: {errors.getvalue()}"
     assert {path.name for path in tmp_path.iterdir()} >= {"predictions.csv", "codes.npz", "threes.png", "swap.png"}
 
