@@ -309,6 +309,7 @@ def test_bad_input_is_refused_with_what_and_where(x: Array, y: Any, message: str
     [
         ({"u_dim": 0}, "u_dim=0"),
         ({"z_dim": -1}, "z_dim=-1"),
+        ({"scale": 0.0}, "scale=0.0"),
         ({"likelihood": "poisson"}, "likelihood='poisson'"),
         ({"max_epochs": 0}, "max_epochs=0"),
         ({"lr": "fast"}, "lr='fast'"),

@@ -118,9 +118,8 @@ def train(
             holdout=holdout,
             seed=seed,
         )
-    model = runs.train(out, plan, dataset, resume=resume, verbose=not quiet, trainer_options=options)
+    figures = runs.train(out, plan, dataset, resume=resume, verbose=not quiet, trainer_options=options)
     if not quiet:
-        figures = runs.metrics(model, runs.Parts.of(plan, dataset))
         if "test_accuracy" in figures:
             typer.echo(
                 f"test accuracy {figures['test_accuracy']:.4f} on {figures['n_test']} rows that training never saw"
@@ -258,7 +257,8 @@ def report(run: RunArgument) -> None:
     from partedvae import runs
 
     plan = runs.read_plan(run)
-    path = runs.report(run, _load(run), plan, runs.Parts.of(plan, plan.data()))
+    model, parts = _load(run), runs.Parts.of(plan, plan.data())
+    path = runs.report(run, model, plan, parts, runs.metrics(model, parts))
     typer.echo(f"report: {path}")
 
 

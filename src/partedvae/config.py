@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -34,7 +34,7 @@ class Config(BaseModel):
         description="p(x|u,z); auto: bernoulli for grey images and for features of 0 and 1 only, laplace for colour "
         "images, gaussian for other features",
     )
-    scale: float | Literal["fit"] = Field(
+    scale: Annotated[float, Field(gt=0)] | Literal["fit"] = Field(
         "fit", description="scale of the gaussian or laplace likelihood; fit: learned with the decoder"
     )
     class_prior: Literal["uniform"] | Proportions | list[Proportions] = Field(

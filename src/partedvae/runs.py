@@ -95,8 +95,8 @@ def make_plan(
 
 def train(
     folder: Path, plan: Plan, data: Dataset, *, resume: bool, verbose: bool, trainer_options: Mapping[str, Any]
-) -> PartedVAE:
-    """Train as planned, leaving the model, its metrics and its report in ``folder``."""
+) -> dict[str, float]:
+    """Train as planned, leave the model, its metrics and its report in ``folder``, and return the metrics."""
     parts = Parts.of(plan, data)
     checkpoints = folder / CHECKPOINTS
     model = PartedVAE(**plan.settings.model_dump(), verbose=verbose, trainer_options=dict(trainer_options))
@@ -110,9 +110,10 @@ def train(
         resume_from=checkpoints / LAST_CHECKPOINT if resume else None,
     )
     model.save(folder)
-    write_json(folder / METRICS, metrics(model, parts))
-    report(folder, model, plan, parts)
-    return model
+    figures = metrics(model, parts)
+    write_json(folder / METRICS, figures)
+    report(folder, model, plan, parts, figures)
+    return figures
 
 
 def metrics(model: PartedVAE, parts: Parts) -> dict[str, float]:
@@ -129,11 +130,10 @@ def metrics(model: PartedVAE, parts: Parts) -> dict[str, float]:
     return figures
 
 
-def report(folder: Path, model: PartedVAE, plan: Plan, parts: Parts) -> Path:
+def report(folder: Path, model: PartedVAE, plan: Plan, parts: Parts, figures: Mapping[str, float]) -> Path:
     """Write ``report.html``: on the rows held out, or on the training rows if none are."""
     unseen = len(parts.held_out) > 0
     shown = parts.held_out if unseen else parts.training
-    figures = metrics(model, parts)
     facts = {
         "observations": f"{figures['n_training']:,}",
         "of them labelled": f"{figures['n_labelled']:,}",
