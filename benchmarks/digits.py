@@ -47,20 +47,20 @@ def one_split(data: Dataset, seed: int) -> Figures:
     train, test = data.take(train_rows), data.take(test_rows)
     few = train.with_labels_of(choose_labelled(train, per_class=PER_CLASS, seed=seed))
     labelled = few.labelled
-    flat, flat_test = few.x.reshape(len(few), -1) / 255, test.x.reshape(len(test), -1) / 255
+    flat, flat_test = few.array.reshape(len(few), -1) / 255, test.array.reshape(len(test), -1) / 255
     numbers, truth = few.codes[:, 0], test.codes[:, 0]
 
     started = time.perf_counter()
-    model = PartedVAE(random_state=seed).fit(few.x, few.y)
+    model = PartedVAE(random_state=seed).fit(few)
     seconds = time.perf_counter() - started
     logistic = LogisticRegression(max_iter=5000).fit(flat[labelled], numbers[labelled])
     spreading = LabelSpreading(kernel="knn", n_neighbors=7).fit(flat, numbers)
     last = model.history_[-1]
     return {
-        "accuracy": model.score(test.x, test.y),
+        "accuracy": model.score(test.array, test.y),
         "logistic_regression": float(logistic.score(flat_test, truth)),
         "label_spreading": float(spreading.score(flat_test, truth)),
-        "mse": float(np.mean((model.reconstruct(test.x) - test.x / 255) ** 2)),
+        "mse": float(np.mean((model.reconstruct(test.array) - test.array / 255) ** 2)),
         "seconds": round(seconds, 1),
         **{name: last[name] for name in ("z_kl", "u_kl", "c_kl", "c_entropy", "bc", "cross_entropy")},
     }

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 from rich.console import Console
@@ -39,35 +40,58 @@ def main() -> None:
     parser.add_argument("--reuse", action="store_true")
     arguments = parser.parse_args()
 
-    data = load("fashion-mnist", arguments.data_dir, size=(SIDE, SIDE))
-    train, test = data.take(range(N_TRAIN)), data.take(range(N_TRAIN, len(data)))
+    train, test = training_and_test(arguments.data_dir)
     name = f"fashion_mnist_{arguments.labelled}_seed{arguments.seed}"
     folder = Path("runs") / name
     if not arguments.reuse:
-        first = np.arange(N_LABELS)
-        rows = first if arguments.labelled == "first" else choose_labelled(train, total=N_LABELS, seed=arguments.seed)
-        few = train.with_labels_of(rows)
+        few = train.with_labels_of(labelled_rows(train, arguments.labelled, arguments.seed))
         PartedVAE.from_preset(
             "paper-mnist",
             max_epochs=arguments.epochs,
             capacity_steps=CAPACITY_STEPS,
             random_state=arguments.seed,
             verbose=True,
-        ).fit(few.x, few.y).save(folder)
+        ).fit(few).save(folder)
     model = PartedVAE.load(folder)
 
-    oracle = Oracle(train.x, train.codes[:, 0])
-    classes = data.attributes[0].classes
-    figures = measure(model, oracle, classes, test, arguments.seed)
+    oracle = Oracle(train.array, train.codes[:, 0])
+    figures = measure(model, oracle, train.attributes[0].classes, test, arguments.seed)
     last = model.history_[-1]
     path = record.write(name, {"published": PUBLISHED, "measured": figures, "last_epoch": last})
     show(figures, last)
     print(f"written to {path}")
 
 
-def measure(model: PartedVAE, oracle: Oracle, names: np.ndarray, test: Dataset, seed: int) -> dict[str, float]:
+def training_and_test(data_dir: Path | None) -> tuple[Dataset, Dataset]:
+    """The 60,000 pictures for training and the 10,000 for testing, at the size that the paper's model has."""
+    data = load("fashion-mnist", data_dir=None if data_dir is None else str(data_dir), size=(SIDE, SIDE))
+    return data.take(range(N_TRAIN)), data.take(range(N_TRAIN, len(data)))
+
+
+def labelled_rows(train: Dataset, way: str, seed: int) -> np.ndarray:
+    """Which rows keep their labels."""
+    return np.arange(N_LABELS) if way == "first" else choose_labelled(train, total=N_LABELS, seed=seed)
+
+
+class Measurable(Protocol):
+    """What is asked of a model: ``PartedVAE`` has it, and so has the published code behind a few lines."""
+
+    def score(self, x: np.ndarray, y: np.ndarray, /) -> float:
+        """Accuracy."""
+
+    def reconstruct(self, x: np.ndarray, /) -> np.ndarray:
+        """Pictures decoded from their posterior means."""
+
+    def swap(self, content: np.ndarray, style: np.ndarray, /) -> np.ndarray:
+        """U of one, z of the other."""
+
+    def sample(self, n: int, label: Any, random_state: int) -> np.ndarray:
+        """Pictures of one class from the prior."""
+
+
+def measure(model: Measurable, oracle: Oracle, names: np.ndarray, test: Dataset, seed: int) -> dict[str, float]:
     """Accuracy, reconstruction, and what the oracle sees in swaps of random pairs and in prior samples."""
-    x, truth = test.x, test.y
+    x, truth = test.array, test.y
 
     def seen(pictures: np.ndarray) -> np.ndarray:
         return names[oracle.classes(pictures)]

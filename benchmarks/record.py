@@ -16,12 +16,11 @@ RESULTS = Path(__file__).parent / "results"
 
 def write(name: str, figures: dict[str, Any]) -> Path:
     """Write ``results/<name>.json``."""
-    commit = subprocess.run(
-        ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
-    ).stdout.strip()
+    commit = _git("rev-parse", "HEAD")
+    changed = _git("status", "--porcelain", "--", "../src", ".", ":!results")
     record = {
         "command": " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
-        "commit": commit or None,
+        "commit": f"{commit} with changes" if changed else commit or None,
         "machine": {"processor": platform.machine(), "threads": torch.get_num_threads(), "torch": torch.__version__},
         **figures,
     }
@@ -29,3 +28,8 @@ def write(name: str, figures: dict[str, Any]) -> Path:
     path = RESULTS / f"{name}.json"
     path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     return path
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
+    return done.stdout.strip()
