@@ -218,7 +218,7 @@ def test_batches_are_slices_of_tensors_each_row_once_an_epoch() -> None:
 
 def test_batches_depend_on_seed_and_epoch_and_on_nothing_else() -> None:
     def rows(seed: int, epoch: int) -> list[int]:
-        draws = Draws(n_rows=50, n_labelled=9, batch_size=8, seed=seed)
+        draws = Draws(n_rows=50, repeats=torch.ones(9, dtype=torch.long), batch_size=8, seed=seed)
         draws.set_epoch(epoch)
         return torch.cat([torch.cat([d.rows, d.labelled]) for d in draws]).tolist()
 
@@ -227,7 +227,7 @@ def test_batches_depend_on_seed_and_epoch_and_on_nothing_else() -> None:
 
 
 def test_labelled_rows_are_dealt_in_rounds() -> None:
-    draws = Draws(n_rows=64, n_labelled=6, batch_size=4, seed=0)
+    draws = Draws(n_rows=64, repeats=torch.ones(6, dtype=torch.long), batch_size=4, seed=0)
     dealt = torch.cat([draw.labelled for draw in draws])
     assert len(dealt) == 64
     assert sorted(dealt.bincount().tolist()) == [10, 10, 11, 11, 11, 11]

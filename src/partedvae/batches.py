@@ -10,9 +10,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from partedvae.ondemand import Raw
+
 
 class Batch(NamedTuple):
-    """What one training step sees: raw observations, and labelled ones beside them with labels (M, A)."""
+    """What one training step sees: raw observations, and labelled ones beside them with labels (M, A) or (M, K)."""
 
     x: Tensor
     x_labelled: Tensor
@@ -37,15 +39,17 @@ class Draws(Sampler[Draw]):
     """The batches of an epoch.
 
     Every observation comes once an epoch, in an order of its own. The labelled rows are dealt in rounds: each round
-    every one of them once.
+    every one of them ``repeats`` times.
 
-    >>> draws = Draws(n_rows=5, n_labelled=3, batch_size=4, seed=0)
+    >>> draws = Draws(n_rows=5, repeats=torch.tensor([1, 1, 1]), batch_size=4, seed=0)
     >>> [(len(rows), len(labelled)) for rows, labelled in draws]
     [(4, 3), (1, 3)]
     """
 
-    def __init__(self, n_rows: int, n_labelled: int, batch_size: int, seed: int) -> None:
-        self.n_rows, self.n_labelled, self.batch_size, self.seed = n_rows, n_labelled, batch_size, seed
+    def __init__(self, n_rows: int, repeats: Tensor, batch_size: int, seed: int) -> None:
+        self.n_rows, self.batch_size, self.seed = n_rows, batch_size, seed
+        self.deck = torch.arange(len(repeats)).repeat_interleave(repeats)
+        self.labelled_size = min(batch_size, len(repeats))
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -56,33 +60,74 @@ class Draws(Sampler[Draw]):
         return math.ceil(self.n_rows / self.batch_size)
 
     def __iter__(self) -> Iterator[Draw]:
-        generator = torch.Generator().manual_seed(_mix(self.seed, self.epoch))
+        generator = torch.Generator().manual_seed(mixed(self.seed, self.epoch))
         order = torch.randperm(self.n_rows, generator=generator)
-        labelled_size = min(self.batch_size, self.n_labelled)
-        rounds = math.ceil(len(self) * labelled_size / self.n_labelled)
-        dealt = torch.cat([torch.randperm(self.n_labelled, generator=generator) for _ in range(rounds)])
-        for rows, labelled in zip(order.split(self.batch_size), dealt.split(labelled_size), strict=False):
-            yield Draw(rows, labelled)
+        labelled = dealt(self.deck, self.labelled_size, generator)
+        for rows in order.split(self.batch_size):
+            yield Draw(rows, next(labelled))
+
+
+def dealt(deck: Tensor, size: int, generator: torch.Generator) -> Iterator[Tensor]:
+    """Hands of ``size`` cards without end, from decks shuffled one after the other.
+
+    >>> hands = dealt(torch.arange(4), 3, torch.Generator().manual_seed(0))
+    >>> torch.cat([next(hands) for _ in range(4)]).bincount()
+    tensor([3, 3, 3, 3])
+    """
+    left = deck[:0]
+    while True:
+        while len(left) < size:
+            left = torch.cat([left, deck[torch.randperm(len(deck), generator=generator)]])
+        yield left[:size]
+        left = left[size:]
+
+
+def known_rows(labels: Tensor) -> Tensor:
+    """Which observations have a label, (N,).
+
+    Labels are numbers (N, A), −1 where missing, or class probabilities (N, K) of one attribute, 0 where missing.
+    """
+    return labels.sum(dim=1) > 0 if labels.is_floating_point() else (labels >= 0).any(dim=1)
+
+
+def balancing_repeats(labels: Tensor) -> Tensor:
+    """How often each labelled row is dealt in a round, so that all classes of an attribute come equally often.
+
+    A row of a class that is n times rarer than the most frequent one comes about n times; with several attributes, by
+    the mean over those that it has a label of. Class probabilities count as the most probable class.
+
+    >>> balancing_repeats(torch.tensor([[0], [0], [0], [1]]))
+    tensor([1, 1, 1, 3])
+    """
+    codes = labels.argmax(dim=1, keepdim=True) if labels.is_floating_point() else labels
+    known = codes >= 0
+    weights = torch.zeros(codes.shape, dtype=torch.float64)
+    for column, has, weight in zip(codes.T, known.T, weights.T, strict=True):
+        weight[has] = 1 / torch.bincount(column[has])[column[has]].double()
+    each = weights.sum(dim=1) / known.sum(dim=1)
+    quarters = (4 * each / each.min()).round().long()  # 12 rows against 8: in quarters 1.5 times needs no rounding
+    return quarters // math.gcd(*quarters.unique().tolist())
 
 
 class Rows(Dataset[Batch]):
     """Observations (N, …) and labels (N, A), read a batch at a time."""
 
-    def __init__(self, x: Tensor, labels: Tensor) -> None:
-        known = (labels >= 0).any(dim=1)
-        self.x, self.x_labelled, self.labels = x, x[known], labels[known]
+    def __init__(self, x: Raw, labels: Tensor) -> None:
+        self.x, self.labels = x, labels
+        self.labelled = known_rows(labels).nonzero()[:, 0]
 
     def __len__(self) -> int:
         return len(self.x)
 
     def __getitem__(self, draw: Draw) -> Batch:
-        return Batch(self.x[draw.rows], self.x_labelled[draw.labelled], self.labels[draw.labelled])
+        labelled = self.labelled[draw.labelled]
+        return Batch(self.x[draw.rows], self.x[labelled], self.labels[labelled])
 
 
 class OrderedRows(Dataset[LabelledBatch]):
     """Observations and labels in their order, a slice at a time."""
 
-    def __init__(self, x: Tensor, labels: Tensor, batch_size: int) -> None:
+    def __init__(self, x: Raw, labels: Tensor, batch_size: int) -> None:
         self.x, self.labels, self.batch_size = x, labels, batch_size
 
     def __len__(self) -> int:
@@ -93,19 +138,21 @@ class OrderedRows(Dataset[LabelledBatch]):
         return LabelledBatch(self.x[part], self.labels[part])
 
 
-def training_loader(x: Tensor, labels: Tensor, batch_size: int, seed: int) -> DataLoader[Batch]:
+def training_loader(x: Raw, labels: Tensor, batch_size: int, seed: int, balance: bool = False) -> DataLoader[Batch]:
     """A loader of shuffled training batches; at least one row of ``labels`` must have a label."""
     rows = Rows(x, labels)
-    draws = Draws(len(rows), len(rows.labels), batch_size, seed)
+    known = labels[rows.labelled]
+    repeats = balancing_repeats(known) if balance else torch.ones(len(known), dtype=torch.long)
+    draws = Draws(len(rows), repeats, batch_size, seed)
     # The loader draws a seed for workers it does not have: from a generator of its own, not the global one.
     return DataLoader(rows, sampler=draws, batch_size=None, generator=torch.Generator())
 
 
-def validation_loader(x: Tensor, labels: Tensor, batch_size: int) -> DataLoader[LabelledBatch]:
+def validation_loader(x: Raw, labels: Tensor, batch_size: int) -> DataLoader[LabelledBatch]:
     """A loader of batches in order."""
     return DataLoader(OrderedRows(x, labels, batch_size), batch_size=None, generator=torch.Generator())
 
 
-def _mix(seed: int, epoch: int) -> int:
+def mixed(seed: int, epoch: int) -> int:
     """One seed from two numbers, so that epoch 1 of seed 0 is not epoch 0 of seed 1."""
     return (seed * 1_000_003 + epoch * 7_919 + 1) % 2**63

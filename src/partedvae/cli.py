@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from partedvae.reading_options import Given, reads_data
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -27,17 +29,24 @@ app = typer.Typer(
 )
 
 _DATA = (
-    "a built-in (digits, fashion-mnist), a folder of pictures (CLASS/… and unlabeled/…), or an .npz file with X and y"
+    "a built-in (see partedvae data list), a folder of pictures (CLASS/… and unlabeled/…), a CSV or Parquet file, an "
+    ".npz, .npy or .h5ad file, a folder or name (hf:NAME) of a Hugging Face data set"
 )
 DataArgument = Annotated[str, typer.Argument(metavar="DATA", help=_DATA)]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="the folder that train, or PartedVAE.save, wrote")]
 PngOption = Annotated[Path, typer.Option("-o", "--output", metavar="FILE.png", help="picture to write")]
-DataDirOption = Annotated[Path | None, typer.Option(help="where the files of a built-in lie")]
 SeedOption = Annotated[int, typer.Option(min=0, help="seed of what is drawn")]
+
+
+_SHOWN = 5_000  # of observations that are not in memory, so many are read for a grid
 
 
 class UsageError(ValueError):
     """Options that do not go together."""
+
+
+data_app = typer.Typer(help="What there is to read, and what would be read.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
 
 
 @app.callback()
@@ -48,6 +57,7 @@ def _common(
 
 
 @app.command()
+@reads_data
 def train(
     data: DataArgument,
     out: Annotated[Path, typer.Option(metavar="RUN", help="folder to write the run to")],
@@ -65,8 +75,6 @@ def train(
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="one setting; repeatable")
     ] = None,
-    size: Annotated[str | None, typer.Option(metavar="H[xW]", help="resize pictures to this size")] = None,
-    data_dir: DataDirOption = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="go on with the run in RUN from its last checkpoint")
     ] = False,
@@ -77,6 +85,8 @@ def train(
     precision: Annotated[str | None, typer.Option(help="Lightning's precision: 32, bf16-mixed, …")] = None,
     logger: Annotated[str | None, typer.Option(help="csv or tensorboard; written to RUN/logs")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="show nothing")] = False,
+    *,
+    given: Given,
 ) -> None:
     """Train a model and write RUN: the model, its metrics and its report.
 
@@ -88,8 +98,7 @@ def train(
     partedvae train fashion-mnist --size 32 --labels 256 --preset paper-mnist --out runs/fashion
     """
     from partedvae import runs
-    from partedvae.data import load
-    from partedvae.data.images import parse_size
+    from partedvae.data import Reading, load
     from partedvae.settings import gather
 
     if labels is not None and labels_per_class is not None:
@@ -105,19 +114,12 @@ def train(
             raise UsageError(f"--resume: {out} was trained on {plan.source}, not on {data}.")
         dataset = plan.data()
     else:
-        pixels = parse_size(size) if size else None
-        dataset = load(data, data_dir, pixels)
-        plan = runs.make_plan(
-            dataset,
-            settings,
-            source=data,
-            data_dir=data_dir,
-            size=pixels,
-            labels=labels,
-            labels_per_class=labels_per_class,
-            holdout=holdout,
-            seed=seed,
-        )
+        reading = Reading(**given)
+        dataset = load(data, reading)
+        choice = runs.Choice(labels, labels_per_class, holdout, seed)
+        plan = runs.make_plan(data, reading, dataset, choice, settings)
+    if not quiet:
+        _say_what_is_wrong(dataset)
     figures = runs.train(out, plan, dataset, resume=resume, verbose=not quiet, trainer_options=options)
     if not quiet:
         if "test_accuracy" in figures:
@@ -128,39 +130,35 @@ def train(
 
 
 @app.command()
+@reads_data
 def predict(
     run: RunArgument,
     data: DataArgument,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE.csv", help="table to write")],
-    data_dir: DataDirOption = None,
+    *,
+    given: Given,
 ) -> None:
     """Write a table: id, label, confidence, one probability a class, and novelty (nats; high is unlike the training).
 
     Example: partedvae predict runs/digits digits -o predictions.csv
     """
-    import csv
-
     from partedvae.persistence import write_whole
-    from partedvae.tables import prediction_rows
+    from partedvae.tables import prediction_rows, write_csv
 
-    model, dataset = _model_and_data(run, data, data_dir)
+    model, dataset = _model_and_data(run, data, given)
     header, rows = prediction_rows(model, dataset)
 
-    def write(path: Path) -> None:
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(header)
-            writer.writerows(rows)
-
-    write_whole(_writable(output), write)
+    write_whole(_writable(output), lambda path: write_csv(path, header, rows))
 
 
 @app.command()
+@reads_data
 def encode(
     run: RunArgument,
     data: DataArgument,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE.npz", help="arrays to write")],
-    data_dir: DataDirOption = None,
+    *,
+    given: Given,
 ) -> None:
     """Write c (class probabilities, attributes side by side), u, z and ids of every observation.
 
@@ -170,10 +168,10 @@ def encode(
 
     from partedvae.persistence import write_whole
 
-    model, dataset = _model_and_data(run, data, data_dir)
-    codes = model.encode(dataset.x)
+    model, dataset = _model_and_data(run, data, given)
+    codes = model.encode(dataset)
     c = np.concatenate(codes.c, axis=1) if isinstance(codes.c, list) else codes.c
-    ids = np.array(dataset.ids)
+    ids = np.array(list(dataset.ids))
     write_whole(_writable(output), lambda path: np.savez(path, c=c, u=codes.u, z=codes.z, ids=ids))
 
 
@@ -202,13 +200,15 @@ def generate(
 
 
 @app.command()
+@reads_data
 def swap(
     run: RunArgument,
     data: DataArgument,
     output: PngOption,
     styles: Annotated[int, typer.Option(min=1, help="columns of the grid")] = 10,
     seed: SeedOption = 0,
-    data_dir: DataDirOption = None,
+    *,
+    given: Given,
 ) -> None:
     """Draw a grid: what the pictures on the left show, in the style of the pictures on top.
 
@@ -217,19 +217,21 @@ def swap(
     from partedvae.report.page import save_png
     from partedvae.report.sections import Subject, swap_figure
 
-    model, dataset = _model_and_data(run, data, data_dir)
-    subject = Subject(_pictures(model), dataset.x, dataset.codes, unseen=False)
+    model, dataset = _model_and_data(run, data, given)
+    subject = Subject.of(_pictures(model), _few(dataset), unseen=False)
     save_png(_writable(output), swap_figure(subject, n_styles=styles, seed=seed))
 
 
 @app.command()
+@reads_data
 def traverse(
     run: RunArgument,
     data: DataArgument,
     output: PngOption,
     code: Annotated[str, typer.Option(help="u or z")] = "z",
     row: Annotated[int, typer.Option(min=0, help="the observation to start from")] = 0,
-    data_dir: DataDirOption = None,
+    *,
+    given: Given,
 ) -> None:
     """Draw one observation with each dimension of a code moved, one a row.
 
@@ -238,14 +240,14 @@ def traverse(
     from partedvae.report.page import save_png
     from partedvae.report.sections import traversal_figure
 
-    model, dataset = _model_and_data(run, data, data_dir)
+    model, dataset = _model_and_data(run, data, given)
     if code not in ("u", "z"):
         raise UsageError(f"--code {code}: should be u or z.")
     if row >= len(dataset):
         raise UsageError(f"--row {row}: {data} has {len(dataset)} rows, counted from 0.")
     if code == "z" and not model.net_.partition.z_dim:
         raise UsageError("--code z: this model has no z (z_dim=0).")
-    save_png(_writable(output), traversal_figure(_pictures(model), dataset.x[row : row + 1], code))
+    save_png(_writable(output), traversal_figure(_pictures(model), dataset.take([row]).array, code))
 
 
 @app.command()
@@ -260,6 +262,38 @@ def report(run: RunArgument) -> None:
     model, parts = _load(run), runs.Parts.of(plan, plan.data())
     path = runs.report(run, model, plan, parts, runs.metrics(model, parts))
     typer.echo(f"report: {path}")
+
+
+@data_app.command("list")
+def data_list() -> None:
+    """List the built-in data sets.
+
+    Example: partedvae data list
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from partedvae.data import BUILTINS
+
+    table = Table("name", "what it is", box=None, pad_edge=False)
+    for name, builtin in BUILTINS.items():
+        table.add_row(name, builtin.about)
+    Console().print(table)
+
+
+@data_app.command("describe")
+@reads_data
+def data_describe(data: DataArgument, *, given: Given) -> None:
+    """Say what would be read: how many observations of which shape, labels by class, duplicates, and problems.
+
+    Example: partedvae data describe digits
+    """
+    from partedvae.data import load
+    from partedvae.data.describe import describe
+
+    dataset = load(data, **{"skip_bad": True, **given})
+    for line in describe(data, dataset):
+        typer.echo(line)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -318,13 +352,41 @@ def _load(run: Path) -> PartedVAE:
     return PartedVAE.load(run)
 
 
-def _model_and_data(run: Path, data: str, data_dir: Path | None) -> tuple[PartedVAE, Dataset]:
-    """A model, and DATA at the size of the pictures that the model knows."""
+def _model_and_data(run: Path, data: str, given: Given) -> tuple[PartedVAE, Dataset]:
+    """A model, and DATA as the model knows it: pictures at its size, brought there as in training, its features."""
+    from partedvae import runs
     from partedvae.data import load
 
     model = _load(run)
-    shape = model.layout_.tensor_shape
-    return model, load(data, data_dir, (shape[1], shape[2]) if len(shape) == 3 else None)
+    shape, names = model.layout_.tensor_shape, getattr(model, "feature_names_in_", None)
+    known: Given = {
+        "size": (shape[1], shape[2]) if len(shape) == 3 else None,
+        "features": None if names is None else tuple(names),
+        "pad": (run / runs.RUN).exists() and runs.read_plan(run).reading.pad,
+    }
+    return model, load(data, **{**known, **given})
+
+
+def _few(data: Dataset) -> Dataset:
+    """A data set that fits into memory: a choice of the rows if they are not there yet."""
+    from partedvae.data.lazy import in_memory
+    from partedvae.data.subsets import random_rows
+
+    return data if in_memory(data.x) else data.take(random_rows(len(data), _SHOWN))
+
+
+def _say_what_is_wrong(data: Dataset) -> None:
+    from partedvae.data.conflicts import labelled_conflicts
+
+    if data.skipped:
+        typer.echo(f"left out: {len(data.skipped)} that cannot be read; see skipped.csv in the run", err=True)
+    conflicts = labelled_conflicts(data)
+    if conflicts:
+        groups = "; ".join(" = ".join(group[:4]) for group in conflicts[:3])
+        typer.echo(
+            f"labels that contradict each other: {len(conflicts)} groups of equal observations, such as {groups}",
+            err=True,
+        )
 
 
 def _pictures(model: PartedVAE) -> PartedVAE:

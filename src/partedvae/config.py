@@ -37,8 +37,10 @@ class Config(BaseModel):
     scale: Annotated[float, Field(gt=0)] | Literal["fit"] = Field(
         "fit", description="scale of the gaussian or laplace likelihood; fit: learned with the decoder"
     )
-    class_prior: Literal["uniform"] | Proportions | list[Proportions] = Field(
-        "uniform", description="pi: class proportions, in the order of classes_; one list an attribute if several"
+    class_prior: Literal["uniform", "estimated"] | Proportions | list[Proportions] = Field(
+        "uniform",
+        description="pi: class proportions, in the order of classes_, one list an attribute if several; estimated: "
+        "those of the labels, one added to each count",
     )
 
     gamma_x: float | Auto = Field(
@@ -62,6 +64,9 @@ class Config(BaseModel):
 
     max_epochs: int = Field(100, ge=1, description="passes over the observations")
     batch_size: int = Field(64, ge=1, description="observations a step; as many labelled ones beside them")
+    balance_labels: bool = Field(
+        True, description="deal labelled observations so that all classes come equally often, however few one has"
+    )
     lr: float = Field(1e-3, gt=0, description="learning rate of the main Adam")
     lr_labelled: float = Field(1e-3, gt=0, description="learning rate of the labelled Adam")
     lr_patience: int | None = Field(
@@ -115,6 +120,7 @@ _PUBLISHED: dict[str, Any] = {
     "sharpness_steps": 35_000,
     "max_epochs": 80,
     "batch_size": 64,
+    "balance_labels": False,
     "lr": 5e-4,
     "lr_labelled": 5e-4,
 }

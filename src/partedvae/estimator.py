@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self, TypeVar
@@ -10,13 +11,18 @@ from typing import Any, NamedTuple, Self, TypeVar
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.utils import Tags, check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from partedvae import factory, labels, persistence
+from partedvae.batches import known_rows
 from partedvae.config import Config, preset
+from partedvae.data.dataset import Dataset
+from partedvae.data.lazy import LazyRows
+from partedvae.data.sparse import SparseRows
 from partedvae.divergences import entropy_categorical
 from partedvae.generation import counterfactual_codes, prior_codes, traversal_codes, traversal_values
 from partedvae.inference import decode, evidence_bound, infer
@@ -24,8 +30,9 @@ from partedvae.labels import Attribute
 from partedvae.layout import Layout, first_not_finite
 from partedvae.likelihoods import LikelihoodName
 from partedvae.model import PartedModel, Posterior
+from partedvae.ondemand import OnDemand, Raw, stays_put, take_rows
 from partedvae.persistence import SavedModel
-from partedvae.scaling import Scaling
+from partedvae.scaling import Scaling, extent
 from partedvae.selection import most_worth_labelling
 from partedvae.training import Observations, fit
 
@@ -33,6 +40,7 @@ T = TypeVar("T")
 Array = NDArray[Any]
 Label = Any
 RandomState = int | np.random.RandomState | None
+Observed = ArrayLike | Dataset | LazyRows
 
 _DEFAULT = Config()
 
@@ -104,6 +112,7 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
         sharpness_steps: int | str = _DEFAULT.sharpness_steps,
         max_epochs: int = _DEFAULT.max_epochs,
         batch_size: int = _DEFAULT.batch_size,
+        balance_labels: bool = _DEFAULT.balance_labels,
         lr: float = _DEFAULT.lr,
         lr_labelled: float = _DEFAULT.lr_labelled,
         lr_patience: int | None = _DEFAULT.lr_patience,
@@ -133,6 +142,7 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
         self.sharpness_steps = sharpness_steps
         self.max_epochs = max_epochs
         self.batch_size = batch_size
+        self.balance_labels = balance_labels
         self.lr = lr
         self.lr_labelled = lr_labelled
         self.lr_patience = lr_patience
@@ -159,18 +169,19 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
 
     def fit(
         self,
-        X: ArrayLike,
+        X: Observed,
         y: ArrayLike | None = None,
         *,
-        validation_data: tuple[ArrayLike, ArrayLike] | None = None,
+        validation_data: Dataset | tuple[Observed, ArrayLike] | None = None,
         checkpoints: str | Path | None = None,
         resume_from: str | Path | None = None,
     ) -> Self:
         """Learn from observations of which few, or all, have labels.
 
         Args:
-            X: observations.
-            y: labels, missing ones marked.
+            X: observations; or a :class:`partedvae.data.Dataset`, which has its labels with it. Those that are mapped
+                from a large file, or lazy, are read a batch at a time.
+            y: labels, missing ones marked; or class probabilities (N, K), rows of NaN where missing.
             validation_data: observations and labels for validation, in place of ``validation_fraction`` of X.
             checkpoints: folder for a checkpoint after each epoch.
             resume_from: a checkpoint of a fit with the same settings and data, to go on from.
@@ -182,16 +193,17 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
         seed = _seed(self.random_state)
         config = Config.checked({**self._settings(), "random_state": seed})
         raw = self._read(X, fitting=True)
-        codes, attributes = labels.encode(y, len(raw))
-        sizes = tuple(len(attribute.classes) for attribute in attributes)
-        class_prior = factory.check_class_prior(config, sizes)
-        given = Observations(raw, torch.from_numpy(codes))
+        known, attributes = _labels_of(X, y, len(raw))
+        class_prior = factory.check_class_prior(config, _class_counts(known, attributes))
+        sizes = tuple(map(len, class_prior))
+        given = Observations(raw, torch.from_numpy(known))
         if validation_data is None:
             training, validation = held_out(given, config.validation_fraction, seed)
         else:
-            others = self._read(validation_data[0])
-            known = labels.encode_as(validation_data[1], len(others), attributes)
-            training, validation = given, Observations(others, torch.from_numpy(known))
+            x, y = (validation_data, validation_data.y) if isinstance(validation_data, Dataset) else validation_data
+            others = self._read(x)
+            training = given
+            validation = Observations(others, torch.from_numpy(labels.encode_as(y, len(others), attributes)))
         if config.early_stopping and validation is None:
             raise ValueError("early_stopping needs validation_fraction > 0, or validation_data in fit.")
         likelihood = factory.choose_likelihood(config, training.x)
@@ -232,11 +244,11 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
 
     # ------------------------------------------------------------------------------------------- what a thing is
 
-    def predict_proba(self, X: ArrayLike) -> Array | list[Array]:
+    def predict_proba(self, X: Observed) -> Array | list[Array]:
         """Class probabilities q(c | x): (N, K), or a list of them, one an attribute."""
         return self.encode(X).c
 
-    def predict(self, X: ArrayLike) -> Array:
+    def predict(self, X: Observed) -> Array:
         """The most probable class: (N,), or (N, A) for A attributes."""
         probabilities = _as_list(self.predict_proba(X))
         columns: list[Array] = [
@@ -249,7 +261,7 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
         # Side by side, labels of different types would all become strings.
         return np.stack(columns if len(kinds) == 1 else [c.astype(object) for c in columns], axis=1)
 
-    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+    def score(self, X: Observed, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Accuracy over the labels that are not missing; the mean over attributes if there are several.
 
         Raises:
@@ -268,7 +280,7 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
             raise ValueError("y has no label at all: there is nothing to score.")
         return float(np.mean(accuracies))
 
-    def score_samples(self, X: ArrayLike) -> Array:
+    def score_samples(self, X: Observed) -> Array:
         """Lower bound on the log-likelihood of each observation, in nats: (N,). Low means novel.
 
         It is of the observation as the model sees it: images in [0, 1], features with mean 0 and deviation 1. See
@@ -276,7 +288,7 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
         """
         return evidence_bound(self._fitted_net(), self._observations(X)).double().numpy()
 
-    def suggest(self, X: ArrayLike, n: int = 10, random_state: RandomState = None) -> Array:
+    def suggest(self, X: Observed, n: int = 10, random_state: RandomState = None) -> Array:
         """The rows of the n observations most worth labelling next, in order; see ``selection``.
 
         Raises:
@@ -290,7 +302,7 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
 
     # ------------------------------------------------------------------------------------------------------ codes
 
-    def encode(self, X: ArrayLike) -> Codes:
+    def encode(self, X: Observed) -> Codes:
         """Class probabilities and the posterior means of u and z; deterministic."""
         posterior = self._infer(X)
         probabilities = [
@@ -298,7 +310,7 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
         ]
         return Codes(_one_or_list(probabilities), posterior.u_mean.numpy(), posterior.z_mean.numpy())
 
-    def transform(self, X: ArrayLike) -> Array:
+    def transform(self, X: Observed) -> Array:
         """Posterior means (N, D_u + D_z), columns u then z."""
         return self._infer(X).mean.numpy()
 
@@ -324,7 +336,7 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
             raise ValueError(f"u has {len(parts[0])} rows and z has {len(parts[1])}: they should have as many.")
         return self.inverse_transform(np.concatenate(parts, axis=1))
 
-    def reconstruct(self, X: ArrayLike) -> Array:
+    def reconstruct(self, X: Observed) -> Array:
         """Observations as the model sees them again: decoded from the posterior means."""
         return self._decode(self._infer(X).mean)
 
@@ -336,7 +348,7 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
 
     # ------------------------------------------------------------------------------------------------- generation
 
-    def swap(self, content: ArrayLike, style: ArrayLike) -> Array:
+    def swap(self, content: Observed, style: Observed) -> Array:
         """Observations with the class-related code of content[i] and the class-independent code of style[i].
 
         Raises:
@@ -363,7 +375,7 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
             raise ValueError(f"n={n}: should be at least 1.")
         return self._decode(prior_codes(net, n, self._class_numbers(label), _seed(random_state)))
 
-    def counterfactual(self, X: ArrayLike, label: Label) -> Array:
+    def counterfactual(self, X: Observed, label: Label) -> Array:
         """Each observation as it would look as another class, its z kept.
 
         Its u becomes the mean of the class in the prior, unless it is of that class already. For several attributes,
@@ -372,7 +384,7 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
         classes = self._class_numbers(label)
         return self._decode(counterfactual_codes(self.net_, self._infer(X), classes))
 
-    def traverse(self, X: ArrayLike, code: str = "z", dim: int = 0, values: ArrayLike | None = None) -> Array:
+    def traverse(self, X: Observed, code: str = "z", dim: int = 0, values: ArrayLike | None = None) -> Array:
         """Each observation with one dimension of its code moved along values: (N, V, …).
 
         Args:
@@ -442,6 +454,7 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
         tags.target_tags.multi_output = True
         tags.target_tags.single_output = True
         tags.input_tags.three_d_array = True
+        tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = []  # codes are float32, whatever the observations are
         return tags
 
@@ -452,19 +465,26 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
         parameters = self.get_params(deep=False)
         return {name: _plain(parameters[name]) for name in Config.model_fields}
 
-    def _read(self, X: ArrayLike, fitting: bool = False) -> Tensor:
-        """Observations as a tensor, channels first, checked against the layout that fit saw (or that it sees now)."""
-        if hasattr(X, "detach"):  # a tensor
-            X = X.detach().cpu().numpy()
-        if _n_dimensions(X) > 2:
-            array = check_array(X, allow_nd=True, ensure_all_finite=False)
+    def _read(self, X: Observed, fitting: bool = False) -> Raw:
+        """Observations, channels first, checked against the layout that fit saw (or that it sees now)."""
+        names = X.feature_names if isinstance(X, Dataset) else ()
+        rows: Any = X.x if isinstance(X, Dataset) else X
+        if hasattr(rows, "detach"):  # a tensor
+            rows = rows.detach().cpu().numpy()
+        elif issparse(rows):
+            rows = SparseRows(rows)
+        lazy = _is_lazy(rows)
+        if lazy or _n_dimensions(rows) > 2:
             if fitting:
                 self.__dict__.pop("feature_names_in_", None)  # of an earlier fit, on a table
+            if not lazy:
+                rows = check_array(rows, allow_nd=True, ensure_all_finite=False)
         else:
             if not fitting and self.layout_.kind != "features":
                 raise ValueError(f"X is not of images; fit saw images of shape ({_sizes(self.layout_.shape)}).")
-            array = validate_data(self, X, reset=fitting, ensure_all_finite=False)
-        layout = Layout.of(array)
+            # Names that a data set has are checked below; an array has none that scikit-learn could miss.
+            rows = self._validated(rows, fitting, named=bool(names))
+        layout = Layout.of(rows)
         if fitting:
             self.layout_ = layout
             self.n_features_in_ = math.prod(layout.shape)
@@ -472,24 +492,44 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
             raise ValueError(
                 f"X has observations of shape ({_sizes(layout.shape)}); fit saw ({_sizes(self.layout_.shape)})."
             )
-        wrong = first_not_finite(array)
+        if names:
+            self._check_names(names, fitting)
+        wrong = first_not_finite(rows)
         if wrong is not None:
             raise ValueError(f"Input X contains {wrong}. Remove or fill in what is not finite.")
-        return layout.to_tensor(array)
+        return OnDemand(rows, layout) if lazy else layout.to_tensor(rows)
 
-    def _observations(self, X: ArrayLike) -> Tensor:
+    def _validated(self, rows: Any, fitting: bool, named: bool) -> Array:
+        with warnings.catch_warnings():
+            if named:
+                warnings.filterwarnings("ignore", message="X does not have valid feature names")
+            checked: Array = validate_data(self, rows, reset=fitting, ensure_all_finite=False)
+        return checked
+
+    def _check_names(self, names: Sequence[str], fitting: bool) -> None:
+        if fitting:
+            self.feature_names_in_ = np.array(names, dtype=object)
+            return
+        seen = getattr(self, "feature_names_in_", None)
+        if seen is not None and list(names) != list(seen):
+            place = next(i for i, (new, old) in enumerate(zip(names, seen, strict=True)) if new != old)
+            raise ValueError(f"X has the feature {names[place]!r} where fit saw {seen[place]!r}.")
+
+    def _observations(self, X: Observed) -> Raw:
         """Observations for the fitted model, which must be in the range that fit saw."""
         raw = self._read(X)
         in_unit_range = raw.ndim == 4 and float(self.net_.scaling.byte_scale) < 1
-        if in_unit_range and raw.dtype != torch.uint8 and raw.max() > 2:
-            raise ValueError(f"X goes up to {raw.max():g}; fit saw pictures in [0, 1]. Divide X, or pass it as uint8.")
+        if in_unit_range and raw.dtype != torch.uint8:
+            _, most = extent(raw)
+            if most > 2:
+                raise ValueError(f"X goes up to {most:g}; fit saw pictures in [0, 1]. Divide X, or pass it as uint8.")
         return raw
 
     def _fitted_net(self) -> PartedModel:
         check_is_fitted(self)
         return self.net_
 
-    def _infer(self, X: ArrayLike) -> Posterior:
+    def _infer(self, X: Observed) -> Posterior:
         return infer(self._fitted_net(), self._observations(X))
 
     def _decode(self, codes: Tensor) -> Array:
@@ -523,13 +563,45 @@ def held_out(given: Observations, fraction: float, seed: int) -> tuple[Observati
     if fraction == 0:
         return given, None
     shuffled = np.random.default_rng(seed).permutation(len(given.x))
-    known = (given.labels >= 0).any(dim=1).numpy()[shuffled]
+    known = known_rows(given.labels).numpy()[shuffled]
     parts = [shuffled[known], shuffled[~known]]
-    kept = np.sort(np.concatenate([part[round(fraction * len(part)) :] for part in parts]))
-    out = np.sort(np.concatenate([part[: round(fraction * len(part))] for part in parts]))
-    if not len(out) or not (given.labels[kept] >= 0).any():
+    kept = torch.from_numpy(np.sort(np.concatenate([part[round(fraction * len(part)) :] for part in parts])))
+    out = torch.from_numpy(np.sort(np.concatenate([part[: round(fraction * len(part))] for part in parts])))
+    if not len(out) or not known_rows(given.labels[kept]).any():
         raise ValueError(f"validation_fraction={fraction}: too few observations to divide; X has {len(given.x)}.")
-    return Observations(given.x[kept], given.labels[kept]), Observations(given.x[out], given.labels[out])
+    training, validation = (Observations(take_rows(given.x, rows), given.labels[rows]) for rows in (kept, out))
+    return training, validation
+
+
+def _labels_of(X: Any, y: Any, n_rows: int) -> tuple[Array, list[Attribute]]:
+    """Labels as numbers (N, A), −1 where missing, or as probabilities (N, K), 0 where missing; and their attributes."""
+    if isinstance(X, Dataset):
+        if y is not None:
+            raise ValueError("y is given twice: a Dataset has its labels with it.")
+        return labels.learnable(X.codes, X.attributes)
+    soft = labels.soft(y) if y is not None else None
+    if soft is None:
+        return labels.encode(y, n_rows)
+    probabilities, attribute = soft
+    if len(probabilities) != n_rows:
+        raise ValueError(f"X has {n_rows} rows and y has {len(probabilities)}: they should have as many.")
+    return probabilities, [attribute]
+
+
+def _class_counts(known: Array, attributes: Sequence[Attribute]) -> list[Array]:
+    if known.dtype.kind == "f":
+        return [known.sum(axis=0)]
+    return [
+        np.bincount(column[column != labels.MISSING], minlength=len(attribute.classes))
+        for column, attribute in zip(known.T, attributes, strict=True)
+    ]
+
+
+def _is_lazy(rows: Any) -> bool:
+    """Whether observations are to be read on demand."""
+    if isinstance(rows, np.ndarray):
+        return stays_put(rows)
+    return isinstance(rows, LazyRows) and not hasattr(rows, "__array__")  # what makes itself an array is in memory
 
 
 def _seed(random_state: RandomState) -> int:

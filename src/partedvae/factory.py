@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 from partedvae.config import Config
 from partedvae.likelihoods import LikelihoodName, make_likelihood
 from partedvae.model import PartedModel
 from partedvae.objective import Capacities, Objective, Weights
+from partedvae.ondemand import Raw, parts
 from partedvae.partition import Partition
-from partedvae.scaling import Scaling
+from partedvae.scaling import Scaling, extent
 
 REFERENCE_DIMENSIONS = 1024
 """The published weights are for 32×32 pixels: pictures of other sizes weigh as if they had as many."""
@@ -36,7 +39,7 @@ class Schedule:
         )
 
 
-def choose_likelihood(config: Config, raw: Tensor) -> LikelihoodName:
+def choose_likelihood(config: Config, raw: Raw) -> LikelihoodName:
     """The configured likelihood, or for ``auto`` the one that suits the observations (N, …).
 
     >>> choose_likelihood(Config(), torch.zeros(5, 3, 8, 8, dtype=torch.uint8))
@@ -46,16 +49,18 @@ def choose_likelihood(config: Config, raw: Tensor) -> LikelihoodName:
         return config.likelihood
     if raw.ndim == 4:
         return "bernoulli" if raw.shape[1] == 1 else "laplace"
-    return "bernoulli" if bool(((raw == 0) | (raw == 1)).all()) else "gaussian"
+    return "bernoulli" if all(bool(((part == 0) | (part == 1)).all()) for part in parts(raw)) else "gaussian"
 
 
-def fit_scaling(raw: Tensor, likelihood: LikelihoodName) -> Scaling:
+def fit_scaling(raw: Raw, likelihood: LikelihoodName) -> Scaling:
     """The scaling of observations; features under a Bernoulli likelihood must lie in [0, 1] as they are."""
-    if raw.ndim == 2 and likelihood == "bernoulli" and (raw.min() < 0 or raw.max() > 1):
-        raise ValueError(
-            f"likelihood='bernoulli' needs features in [0, 1]; X goes from {raw.min():g} to {raw.max():g}. "
-            "Scale X, or use likelihood='gaussian'."
-        )
+    if raw.ndim == 2 and likelihood == "bernoulli":
+        least, most = extent(raw)
+        if least < 0 or most > 1:
+            raise ValueError(
+                f"likelihood='bernoulli' needs features in [0, 1]; X goes from {least:g} to {most:g}. "
+                "Scale X, or use likelihood='gaussian'."
+            )
     return Scaling.fit(raw, standardise=likelihood != "bernoulli")
 
 
@@ -114,15 +119,25 @@ def reconstruction_weight(shape: tuple[int, ...]) -> float:
     return relative if len(shape) == 3 else min(1.0, relative)
 
 
-def check_class_prior(config: Config, class_sizes: tuple[int, ...]) -> list[list[float]]:
+def check_class_prior(config: Config, class_counts: Sequence[NDArray[Any]]) -> list[list[float]]:
     """π of each attribute, or a ValueError if what is configured does not fit the classes.
 
-    >>> check_class_prior(Config(), (2, 4))
+    Args:
+        config: the settings.
+        class_counts: how many labels each class of each attribute has.
+
+    >>> import numpy as np
+    >>> check_class_prior(Config(), [np.array([7, 1]), np.array([1, 1, 1, 1])])
     [[0.5, 0.5], [0.25, 0.25, 0.25, 0.25]]
+    >>> check_class_prior(Config(class_prior="estimated"), [np.array([7, 1])])
+    [[0.8, 0.2]]
     """
     given = config.class_prior
+    class_sizes = tuple(map(len, class_counts))
     if given == "uniform":
         return [[1 / size] * size for size in class_sizes]
+    if given == "estimated":
+        return [((counts + 1) / (counts + 1).sum()).tolist() for counts in class_counts]
     nested = [[float(p) for p in part] if isinstance(part, list) else part for part in given]
     priors: list[list[float]] = (
         [part for part in nested if isinstance(part, list)]

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from partedvae.divergences import kl_categorical, kl_standard_normal
 from partedvae.model import PartedModel, Posterior, gumbel
+from partedvae.ondemand import Raw
 
 _ACTIVATIONS_AT_ONCE = 2**23  # 32 MiB of float32 in the widest layer
 _ACTIVATIONS_PER_NUMBER = 8  # 32 channels at half the side
@@ -17,7 +18,7 @@ _BOUND_DRAWS = 16
 _BOUND_SEED = 0
 
 
-def infer(model: PartedModel, raw: Tensor) -> Posterior:
+def infer(model: PartedModel, raw: Raw) -> Posterior:
     """The deterministic posterior of raw observations (N, …): attention is given the most probable classes."""
     with torch.inference_mode():
         parts = [model.infer(model.scaling(part)) for part in _parts(model, raw)]
@@ -35,7 +36,7 @@ def decode(model: PartedModel, codes: Tensor) -> Tensor:
     return torch.cat(parts)
 
 
-def evidence_bound(model: PartedModel, raw: Tensor) -> Tensor:
+def evidence_bound(model: PartedModel, raw: Raw) -> Tensor:
     """A lower bound on ln p(x) of each observation as the networks see it (scaled), in nats: (N,).
 
     E_q [ln p(x|u,z)] − KL(q(z|x) ‖ p(z)) − Σ_a E_q KL(q(u_a|x,c_a) ‖ p(u_a|c_a)) − Σ_a KL(q(c_a|x) ‖ π_a)
@@ -68,7 +69,7 @@ def _bound(model: PartedModel, x: Tensor) -> Tensor:
     return total / _BOUND_DRAWS - kl_of_c - kl_standard_normal(z_mean, z_logvar).sum(dim=1)
 
 
-def _parts(model: PartedModel, rows: Tensor) -> Iterator[Tensor]:
+def _parts(model: PartedModel, rows: Raw) -> Iterator[Tensor]:
     at_once = max(1, _ACTIVATIONS_AT_ONCE // (_ACTIVATIONS_PER_NUMBER * math.prod(model.scaling.shape)))
     device = model.class_head.weight.device
     for part in rows.split(at_once):

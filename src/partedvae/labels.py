@@ -17,6 +17,8 @@ Integers = NDArray[np.int64]
 
 MISSING = -1
 
+_NO_LABEL = "y has no label at all: every value is missing (-1, None or NaN). A few per class are needed."
+
 
 @dataclass(frozen=True)
 class Attribute:
@@ -51,8 +53,14 @@ def columns_of(y: object, n_rows: int) -> tuple[list[str], list[Array]]:
     return names or unnamed, list(table.T)
 
 
-def encode(y: object, n_rows: int) -> tuple[Integers, list[Attribute]]:
+def encode(y: object, n_rows: int, *, lenient: bool = False) -> tuple[Integers, list[Attribute]]:
     """Labels as integers (N, A), and the attributes that y itself shows.
+
+    Args:
+        y: labels (N,) or (N, A).
+        n_rows: how many there should be.
+        lenient: accept labels that nothing can be learnt from: one class is enough, and attributes without any label
+            are left out.
 
     Raises:
         ValueError: no label at all, an attribute with one class only, labels that are not classes.
@@ -63,13 +71,107 @@ def encode(y: object, n_rows: int) -> tuple[Integers, list[Attribute]]:
     """
     names, columns = columns_of(y, n_rows)
     missing = [_missing(column) for column in columns]
-    if all(mask.all() for mask in missing):
-        raise ValueError("y has no label at all: every value is missing (-1, None or NaN). A few per class are needed.")
+    if lenient:
+        kept = [a for a, mask in enumerate(missing) if not mask.all()]
+        names, columns = [names[a] for a in kept], [columns[a] for a in kept]
+        missing = [missing[a] for a in kept]
+        if not kept:
+            return np.empty((n_rows, 0), dtype=np.int64), []
+    elif all(mask.all() for mask in missing):
+        raise ValueError(_NO_LABEL)
     attributes = []
     for name, column, mask in zip(names, columns, missing, strict=True):
-        classes = _classes(column[~mask], _called(name, len(names)))
+        called = _called(name, len(names))
+        classes = _classes(column[~mask], called)
+        if not lenient:
+            _require_two(classes, called)
         attributes.append(Attribute(name, classes))
     return _numbered(columns, missing, attributes), attributes
+
+
+def encode_distinct(name: str, values: Sequence[Any]) -> tuple[Integers, Attribute | None]:
+    """Numbers of the distinct values of a column, −1 for those that are missing, and the attribute they make.
+
+    >>> encode_distinct("animal", ["dog", None, "cat"])
+    (array([ 1, -1,  0]), Attribute(name='animal', classes=array(['cat', 'dog'], dtype=object)))
+    """
+    column = np.empty(len(values), dtype=object)
+    column[:] = values
+    mask = _missing(column)
+    if mask.all():
+        return np.full(len(values), MISSING, dtype=np.int64), None
+    attribute = Attribute(name, _classes(column[~mask], "it"))
+    return _numbered([column], [mask], [attribute])[:, 0], attribute
+
+
+def learnable(codes: Integers, attributes: Sequence[Attribute]) -> tuple[Integers, list[Attribute]]:
+    """The same labels without classes that nothing is labelled as.
+
+    Raises:
+        ValueError: no label at all, or an attribute with labels of one class only.
+
+    >>> codes = np.array([[2], [0], [-1]])
+    >>> codes, (animal,) = learnable(codes, [Attribute("animal", np.array(["cat", "cow", "dog"]))])
+    >>> codes[:, 0], animal.classes
+    (array([ 1,  0, -1]), array(['cat', 'dog'], dtype='<U3'))
+    """
+    if not (codes != MISSING).any():
+        raise ValueError(_NO_LABEL)
+    kept, columns = [], []
+    for attribute, column in zip(attributes, codes.T, strict=True):
+        present = np.unique(column[column != MISSING])
+        classes = attribute.classes[present]
+        _require_two(classes, _called(attribute.name, len(attributes)))
+        numbers = np.full(len(attribute.classes) + 1, MISSING, dtype=np.int64)  # −1 finds the last
+        numbers[present] = np.arange(len(present))
+        kept.append(Attribute(attribute.name, classes))
+        columns.append(numbers[column])
+    return np.stack(columns, axis=1), kept
+
+
+def soft(y: object) -> tuple[Array, Attribute] | None:
+    """Class probabilities (N, K), 0 throughout a row without a label, if that is what y holds; else ``None``.
+
+    They are floats in a table whose rows are not negative and sum to 1, or are NaN (unlabelled).
+
+    >>> probabilities, attribute = soft(np.array([[0.9, 0.1], [np.nan, np.nan]]))
+    >>> probabilities, attribute.classes
+    (array([[0.9, 0.1],
+           [0. , 0. ]], dtype=float32), array([0, 1]))
+    """
+    array = _as_array(y)
+    if array.ndim != 2 or array.dtype.kind != "f" or array.shape[1] < 2:
+        return None
+    known = ~np.isnan(array).all(axis=1)
+    rows = array[known]
+    if not len(rows) or not (rows >= 0).all() or not np.allclose(rows.sum(axis=1), 1, atol=1e-3):
+        return None
+    probabilities = np.zeros(array.shape, dtype=np.float32)
+    probabilities[known] = rows / rows.sum(axis=1, keepdims=True)
+    names = list(getattr(y, "columns", []))
+    return probabilities, Attribute("class", np.array(names) if names else np.arange(array.shape[1]))
+
+
+def recoded(codes: Integers, attributes: Sequence[Attribute], wanted: Sequence[Attribute]) -> Integers:
+    """Labels of some attributes in the numbers of others of the same names; −1 where they have no such label.
+
+    A single attribute stands for a single one, whatever their names.
+
+    >>> ours, theirs = Attribute("a", np.array(["x", "y"])), Attribute("a", np.array(["y", "z"]))
+    >>> recoded(np.array([[0], [1], [-1]]), [ours], [theirs])[:, 0]
+    array([-1,  0, -1])
+    """
+    single = len(attributes) == len(wanted) == 1
+    columns = []
+    for target in wanted:
+        source = next((a for a, attribute in enumerate(attributes) if single or attribute.name == target.name), None)
+        if source is None:
+            columns.append(np.full(len(codes), MISSING, dtype=np.int64))
+            continue
+        number = {label: place for place, label in enumerate(target.classes.tolist())}
+        numbers = [number.get(label, MISSING) for label in attributes[source].classes.tolist()]
+        columns.append(np.array([*numbers, MISSING])[codes[:, source]])  # −1 finds the last
+    return np.stack(columns, axis=1)
 
 
 def encode_as(y: object, n_rows: int, attributes: Sequence[Attribute]) -> Integers:
@@ -125,12 +227,13 @@ def _classes(labels: Array, called: str) -> Array:
     if kinds - {"float", "int", "bool", "str"}:
         raise ValueError(f"Unknown label type: {kinds.pop()}. {called} should have integers or strings.")
     classes = np.unique(labels)
-    if labels.dtype == object and kinds != {"str"}:
-        classes = np.array(classes.tolist())
+    return np.array(classes.tolist()) if labels.dtype == object and kinds != {"str"} else classes
+
+
+def _require_two(classes: Array, called: str) -> None:
     if len(classes) < 2:
         seen = f"one class, {classes.tolist()[0]!r}" if len(classes) else "no label at all"
         raise ValueError(f"{called} has {seen}; at least two classes are needed. (-1, None and NaN mean unlabelled.)")
-    return classes
 
 
 def _missing(column: Array) -> Array:
@@ -167,7 +270,7 @@ def _as_array(y: Any) -> Array:
         return y
     if hasattr(y, "columns"):  # a data frame of pandas or Polars
         return np.stack([_as_array(y[name]) for name in y.columns], axis=1)
-    for way in ("to_list", "tolist"):  # a column of theirs: its own numbers, not floats where some are missing
+    for way in ("tolist", "to_list"):  # a column of theirs: its own numbers, not floats where some are missing
         if hasattr(y, way):
             y = getattr(y, way)()
     return np.array(y, dtype=object)

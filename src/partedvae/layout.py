@@ -10,6 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from partedvae.data.lazy import Rows, chunks
+
 Array = NDArray[Any]
 Kind = Literal["features", "grey", "channels_first", "channels_last"]
 
@@ -35,8 +37,8 @@ class Layout:
     shape: tuple[int, ...]
 
     @classmethod
-    def of(cls, x: Array) -> Layout:
-        """The layout of an array, or a ValueError if observations cannot have it."""
+    def of(cls, x: Rows) -> Layout:
+        """The layout of observations, or a ValueError if observations cannot have it."""
         shape = tuple(int(side) for side in x.shape[1:])
         if len(shape) == 1:
             return cls("features", shape)
@@ -87,22 +89,23 @@ class Layout:
         return np.moveaxis(array, -3, -1) if self.kind == "channels_last" else array
 
 
-def first_not_finite(x: Array) -> str | None:
-    """Where the first NaN or infinity of an array is, in words; ``None`` if all is finite.
+def first_not_finite(x: Rows) -> str | None:
+    """Where the first NaN or infinity of observations is, in words; ``None`` if all is finite.
 
     >>> first_not_finite(np.array([[1.0, 2.0], [np.nan, 1.0]]))
     'NaN at row 1, column 0'
     """
     if x.dtype.kind != "f":
         return None
-    # A sum is finite if its parts are, and needs no memory; only doubtful arrays are searched.
-    with np.errstate(over="ignore", invalid="ignore"):
-        if np.isfinite(x.sum(dtype=np.float64)):
-            return None
-    bad = np.argwhere(~np.isfinite(x))
-    if not len(bad):
-        return None
-    row, *place = (int(i) for i in bad[0])
-    what = "NaN" if np.isnan(x[tuple(bad[0])]) else "infinity"
-    where = f"column {place[0]}" if len(place) == 1 else f"pixel {tuple(place)}"
-    return f"{what} at row {row}, {where}"
+    for start, part in chunks(x):
+        # A sum is finite if its parts are, and needs no memory; only doubtful parts are searched.
+        with np.errstate(over="ignore", invalid="ignore"):
+            if np.isfinite(part.sum(dtype=np.float64)):
+                continue
+        bad = np.argwhere(~np.isfinite(part))
+        if len(bad):
+            row, *place = (int(i) for i in bad[0])
+            what = "NaN" if np.isnan(part[tuple(bad[0])]) else "infinity"
+            where = f"column {place[0]}" if len(place) == 1 else f"pixel {tuple(place)}"
+            return f"{what} at row {start + row}, {where}"
+    return None

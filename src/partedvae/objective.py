@@ -127,6 +127,17 @@ def cross_entropy(log_c: Tensor, labels: Tensor, partition: Partition) -> Tensor
     return (losses.sum(dim=0) / known.sum(dim=0).clamp(min=1)).sum()
 
 
+def soft_cross_entropy(log_c: Tensor, probabilities: Tensor) -> Tensor:
+    """− mean Σ_k p_k ln q(c = k | x), for labels that are class probabilities p (N, K) of one attribute.
+
+    Source: METHOD.md, supervision, with a distribution in place of the one label.
+
+    >>> soft_cross_entropy(torch.full((1, 2), 0.5).log(), torch.tensor([[0.9, 0.1]]))
+    tensor(0.6931)
+    """
+    return -(probabilities * log_c).sum(dim=1).mean()
+
+
 @dataclass(frozen=True)
 class Weights:
     """γ of each term, and θ. ``x`` weighs the reconstruction; the published method has 1 there.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,20 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from partedvae.config import Config
-from partedvae.data import DataError, Dataset, choose_labelled, hold_out, load
-from partedvae.data.images import Size
+from partedvae.data import DataError, Dataset, Reading, choose_labelled, hold_out, load
+from partedvae.data.dataset import Skipped
+from partedvae.data.lazy import Rows, chunks, in_memory
+from partedvae.data.subsets import random_rows
 from partedvae.estimator import PartedVAE
 from partedvae.persistence import CONFIG, write_whole
 from partedvae.report import write_report
 from partedvae.report.sections import Subject
+from partedvae.tables import write_csv
 
-RUN, METRICS, REPORT, CHECKPOINTS = "run.json", "metrics.json", "report.html", "checkpoints"
-LAST_CHECKPOINT = "last.ckpt"
+RUN, METRICS, REPORT, SKIPPED = "run.json", "metrics.json", "report.html", "skipped.csv"
+CHECKPOINTS, LAST_CHECKPOINT = "checkpoints", "last.ckpt"
+
+_SHOWN = 5_000  # of observations that are not in memory, so many are read for the report
 
 
 class RunError(ValueError):
@@ -36,15 +42,22 @@ class Plan(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     source: str
-    data_dir: str | None
-    size: Size | None
+    reading: Reading
+    n_rows: int
     labelled: list[int]
     held_out: list[int]
     settings: Config
 
     def data(self) -> Dataset:
-        """The data set, read again."""
-        return load(self.source, Path(self.data_dir) if self.data_dir else None, self.size)
+        """The data set, read again.
+
+        Raises:
+            DataError: it is not what the run began with.
+        """
+        data = load(self.source, self.reading)
+        if len(data) != self.n_rows:
+            raise DataError(f"{self.source} has {len(data)} observations; the run began with {self.n_rows}.")
+        return data
 
 
 @dataclass(frozen=True)
@@ -61,32 +74,33 @@ class Parts:
         return cls(data.with_labels_of(plan.labelled).take(rows), data.take(plan.held_out))
 
 
-def make_plan(
-    data: Dataset,
-    settings: Config,
-    *,
-    source: str,
-    data_dir: Path | None,
-    size: Size | None,
-    labels: int | None,
-    labels_per_class: int | None,
-    holdout: float,
-    seed: int,
-) -> Plan:
+@dataclass(frozen=True)
+class Choice:
+    """Which rows of a data set keep their labels, and which are held out."""
+
+    labels: int | None = None
+    labels_per_class: int | None = None
+    holdout: float = 0.0
+    seed: int = 0
+
+
+def make_plan(source: str, reading: Reading, data: Dataset, choice: Choice, settings: Config) -> Plan:
     """Choose the rows held out, and among the others those that keep their labels."""
     if not data.attributes:
         raise DataError(f"{source} has no labels; a few per class are needed to learn which classes there are.")
+    if choice.holdout and reading.streaming:
+        raise DataError("--holdout: a stream cannot be divided. Name the part to train on with --split.")
     everything = np.arange(len(data))
-    rows, held = hold_out(data, holdout, seed) if holdout else (everything, everything[:0])
+    rows, held = hold_out(data, choice.holdout, choice.seed) if choice.holdout else (everything, everything[:0])
     candidates = data.take(rows)
-    if labels is None and labels_per_class is None:
+    if choice.labels is None and choice.labels_per_class is None:
         chosen = candidates.labelled
     else:
-        chosen = choose_labelled(candidates, labels, labels_per_class, seed)
+        chosen = choose_labelled(candidates, choice.labels, choice.labels_per_class, choice.seed)
     return Plan(
         source=source,
-        data_dir=str(data_dir) if data_dir else None,
-        size=size,
+        reading=reading,
+        n_rows=len(data),
         labelled=rows[chosen].tolist(),
         held_out=held.tolist(),
         settings=settings,
@@ -103,9 +117,9 @@ def train(
     if not resume:
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / RUN, plan.model_dump(mode="json"))
+        _write_skipped(folder / SKIPPED, data.skipped)
     model.fit(
-        parts.training.x,
-        parts.training.y,
+        parts.training,
         checkpoints=checkpoints,
         resume_from=checkpoints / LAST_CHECKPOINT if resume else None,
     )
@@ -124,9 +138,8 @@ def metrics(model: PartedVAE, parts: Parts) -> dict[str, float]:
         "n_test": len(parts.held_out),
     }
     if len(parts.held_out):
-        figures["test_accuracy"] = model.score(parts.held_out.x, parts.held_out.y)
-        difference = model.reconstruct(parts.held_out.x) - _in_model_range(parts.held_out.x)
-        figures["test_mse"] = float(np.mean(difference**2))
+        figures["test_accuracy"] = model.score(parts.held_out, parts.held_out.y)
+        figures["test_mse"] = _squared_error(model, parts.held_out.x)
     return figures
 
 
@@ -134,6 +147,8 @@ def report(folder: Path, model: PartedVAE, plan: Plan, parts: Parts, figures: Ma
     """Write ``report.html``: on the rows held out, or on the training rows if none are."""
     unseen = len(parts.held_out) > 0
     shown = parts.held_out if unseen else parts.training
+    if not in_memory(shown.x):
+        shown = shown.take(random_rows(len(shown), _SHOWN))
     facts = {
         "observations": f"{figures['n_training']:,}",
         "of them labelled": f"{figures['n_labelled']:,}",
@@ -146,7 +161,7 @@ def report(folder: Path, model: PartedVAE, plan: Plan, parts: Parts, figures: Ma
     path = folder / REPORT
     write_report(
         path,
-        Subject(model, shown.x, shown.codes, unseen),
+        Subject.of(model, shown, unseen=unseen),
         title=f"What partedvae learnt from {Path(plan.source).name}",
         subtitle=f"{model.config_.max_epochs} epochs; shown on {what}.",
         facts=facts,
@@ -195,5 +210,19 @@ def write_json(path: Path, content: Any) -> None:
     write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
+def _squared_error(model: PartedVAE, x: Rows) -> float:
+    """Mean squared error of reconstruction, a bounded number of observations at a time."""
+    squares = sum(float(np.square(model.reconstruct(part) - _in_model_range(part)).sum()) for _, part in chunks(x))
+    return squares / math.prod(x.shape)
+
+
 def _in_model_range(x: NDArray[Any]) -> NDArray[Any]:
     return x / 255 if x.dtype == np.uint8 and x.ndim > 2 else x
+
+
+def _write_skipped(path: Path, skipped: Sequence[Skipped]) -> None:
+    """A table of what was left out, if anything was."""
+    if not skipped:
+        path.unlink(missing_ok=True)
+        return
+    write_whole(path, lambda temporary: write_csv(temporary, Skipped._fields, skipped))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from partedvae.ondemand import Raw, parts
+
 
 class Scaling(nn.Module):
     """x = (raw − offset) / scale, kept with the model so that what it learnt is applied wherever it goes.
@@ -35,22 +37,21 @@ class Scaling(nn.Module):
         self.register_buffer("byte_scale", torch.ones(()))
 
     @classmethod
-    def fit(cls, raw: Tensor, standardise: bool = True) -> Scaling:
+    def fit(cls, raw: Raw, standardise: bool = True) -> Scaling:
         """The scaling for observations (N, …); features keep their values unless ``standardise``."""
         scaling = cls(tuple(raw.shape[1:]))
         if raw.ndim == 4:
-            if raw.dtype == torch.uint8 or (raw.min() >= 0 and raw.max() <= 1):
+            least, most = (0.0, 1.0) if raw.dtype == torch.uint8 else extent(raw)
+            if least >= 0 and most <= 1:
                 scaling.byte_scale.fill_(1 / 255)
             else:
-                scaling.offset.fill_(raw.min())
-                scaling.scale.fill_(max(float(raw.max() - raw.min()), torch.finfo(torch.float32).tiny))
+                scaling.offset.fill_(least)
+                scaling.scale.fill_(max(most - least, torch.finfo(torch.float32).tiny))
         elif standardise:
-            wide = raw.double()
-            spread = wide.std(dim=0, correction=0)
+            mean, spread, largest = _moments(raw)
             # Rounding alone gives a constant column of large values a tiny spread.
-            constant = spread <= 1e-7 * wide.abs().amax(dim=0)
-            scaling.offset.copy_(wide.mean(dim=0))
-            scaling.scale.copy_(torch.where(constant, 1.0, spread))
+            scaling.offset.copy_(mean)
+            scaling.scale.copy_(torch.where(spread <= 1e-7 * largest, 1.0, spread))
         return scaling
 
     def forward(self, raw: Tensor) -> Tensor:
@@ -61,3 +62,21 @@ class Scaling(nn.Module):
     def inverse(self, x: Tensor) -> Tensor:
         """Observations in the range of those the scaling was fit on; in [0, 1] if these were uint8."""
         return x * self.scale + self.offset
+
+
+def extent(raw: Raw) -> tuple[float, float]:
+    """The smallest and the largest value.
+
+    >>> extent(torch.tensor([[3.0, -1.0], [0.5, 2.0]]))
+    (-1.0, 3.0)
+    """
+    ends = [torch.stack(part.aminmax()) for part in parts(raw)]
+    return float(min(low for low, _ in ends)), float(max(high for _, high in ends))
+
+
+def _moments(raw: Raw) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean, standard deviation and largest absolute value of each column, in two passes, as that loses no digits."""
+    mean = torch.stack([part.double().sum(dim=0) for part in parts(raw)]).sum(dim=0) / len(raw)
+    squares = torch.stack([(part.double() - mean).square().sum(dim=0) for part in parts(raw)]).sum(dim=0)
+    largest = torch.stack([part.double().abs().amax(dim=0) for part in parts(raw)]).amax(dim=0)
+    return mean, (squares / len(raw)).sqrt(), largest

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import csv
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,9 +22,9 @@ def prediction_rows(model: PartedVAE, data: Dataset) -> tuple[list[str], Iterato
     With several attributes the columns carry the attribute's name. Novelty is minus ``score_samples``, in nats.
     """
     several = len(model.attributes_) > 1
-    probabilities = model.predict_proba(data.x)
+    probabilities = model.predict_proba(data)
     parts = probabilities if isinstance(probabilities, list) else [probabilities]
-    novelty = -model.score_samples(data.x)
+    novelty = -model.score_samples(data)
     header = ["id"]
     for attribute in model.attributes_:
         suffix = f"_{attribute.name}" if several else ""
@@ -31,6 +33,14 @@ def prediction_rows(model: PartedVAE, data: Dataset) -> tuple[list[str], Iterato
         [data.ids[i], *_cells(model.attributes_, [part[i] for part in parts]), f"{novelty[i]:.4f}"]
         for i in range(len(data))
     )
+
+
+def write_csv(path: Path, header: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
+    """A CSV file."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        writer.writerows(rows)
 
 
 def label_named(model: PartedVAE, text: str) -> Any:

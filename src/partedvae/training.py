@@ -18,14 +18,18 @@ from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor
 from torch.optim import Adam
 from torch.optim.lr_scheduler import ReduceLROnPlateau
+from torch.utils.data import DataLoader
 
 from partedvae.batches import Batch, LabelledBatch, training_loader, validation_loader
 from partedvae.config import Config
+from partedvae.data.stream import Stream
 from partedvae.factory import Schedule, make_objective
 from partedvae.model import PartedModel
-from partedvae.objective import cross_entropy
+from partedvae.objective import cross_entropy, soft_cross_entropy
+from partedvae.ondemand import OnDemand, Raw
 from partedvae.progress import EpochLines
 from partedvae.schedules import capacity, sharpness
+from partedvae.streaming import StreamLoader
 
 Record = dict[str, float]
 
@@ -39,9 +43,9 @@ class TrainingDivergedError(RuntimeError):
 
 @dataclass(frozen=True)
 class Observations:
-    """Raw observations (N, …), channels first, and labels (N, A), −1 where missing."""
+    """Raw observations (N, …), channels first, and labels: see :func:`partedvae.batches.known_rows`."""
 
-    x: Tensor
+    x: Raw
     labels: Tensor
 
 
@@ -158,6 +162,8 @@ class Training(lightning.LightningModule):
 
     def _supervised_loss(self, batch: Batch) -> Tensor:
         log_c = self.model.log_classes(self.model.encoder(self.model.scaling(batch.x_labelled)))
+        if batch.labels.is_floating_point():
+            return soft_cross_entropy(log_c, batch.labels)
         return cross_entropy(log_c, batch.labels, self.model.partition)
 
     def _descend(self, optimizer: LightningOptimizer, loss: Tensor) -> None:
@@ -247,7 +253,7 @@ def fit(
     Raises:
         TrainingDivergedError: a term of the loss is no longer finite.
     """
-    loader = training_loader(training.x, training.labels, config.batch_size, seed)
+    loader = _loader(training, config, seed)
     schedule = Schedule.of(config, len(loader) * config.max_epochs)
     module = Training(model, config, schedule, seed)
     held_out = validation and validation_loader(validation.x, validation.labels, max(256, config.batch_size))
@@ -285,6 +291,13 @@ def fit(
             module.load_state_dict(torch.load(best.best_model_path, weights_only=True)["state_dict"])
     model.cpu().eval()
     return module.history
+
+
+def _loader(training: Observations, config: Config, seed: int) -> DataLoader[Batch] | StreamLoader:
+    x, labels = training.x, training.labels
+    if isinstance(x, OnDemand) and isinstance(x.rows, Stream):
+        return StreamLoader(x.rows, x.layout, labels, config.batch_size, seed, config.balance_labels)
+    return training_loader(x, labels, config.batch_size, seed, config.balance_labels)
 
 
 @contextmanager

@@ -2,120 +2,200 @@
 
 from __future__ import annotations
 
-import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from partedvae.data.dataset import DataError, Dataset
-from partedvae.data.idx import read_idx
-from partedvae.data.images import Size, read_folder, resize
-from partedvae.labels import Attribute, encode
+from partedvae.data import arrays, label_file, tables
+from partedvae.data.dataset import DataError, Dataset, Numbered
+from partedvae.data.folder import read_folder
+from partedvae.data.images import resize
+from partedvae.data.lazy import RowNumbers, Rows, in_memory
+from partedvae.data.reading import Reading, Size
+from partedvae.data.subsets import random_rows
+from partedvae.labels import Attribute
 
-_DEBIAN_FASHION = Path("/usr/share/datasets/fashion-mnist")  # where Debian's dataset-fashion-mnist puts the files
-_FASHION_CLASSES = (
-    "t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot",
-)  # fmt: skip
+HUB = "hf:"
+_SPECIAL = ("split", "groups", "download", "streaming")
+_PUBLISHED = ("split", "download")
+_PARQUET = (".parquet", ".pq")
 
 
-def load(source: str, data_dir: Path | None = None, size: Size | None = None) -> Dataset:
-    """Read DATA: the name of a built-in, an ``.npz`` with ``X`` and perhaps ``y``, or a folder of pictures.
+class Builtin(NamedTuple):
+    """A data set known by name."""
+
+    about: str
+    read: Callable[[Reading], Dataset]
+    options: tuple[str, ...] = ()
+
+
+def load(source: str, reading: Reading | None = None, **options: Any) -> Dataset:
+    """Read DATA.
 
     Args:
-        source: what to read.
-        data_dir: where the files of a built-in lie.
-        size: (height, width) that pictures are resized to.
+        source: the name of a built-in, a folder of pictures, a CSV or Parquet file, an ``.npy``, ``.npz`` or ``.h5ad``,
+            a folder that Hugging Face's datasets saved, or ``hf:NAME``.
+        reading: how to read it.
+        options: of :class:`Reading`, over those of ``reading``.
 
     Raises:
         DataError: it cannot be read; the message says which file and why.
 
-    >>> data = load("digits")
+    >>> data = load("digits", size=(16, 16))
     >>> data.x.shape, data.x.dtype.name, len(data.labelled)
-    ((1797, 8, 8), 'uint8', 1797)
+    ((1797, 16, 16), 'uint8', 1797)
     """
+    how = Reading(**{**(reading or Reading()).model_dump(), **options})
+    if how.label_file is None:
+        return _read(source, how)
+    # The columns that are named are those of the label file.
+    data = _read(source, how.model_copy(update={"labels": None}))
+    return label_file.with_label_file(data, Path(how.label_file), how)
+
+
+def _read(source: str, reading: Reading) -> Dataset:
     if source in BUILTINS:
-        data = BUILTINS[source](data_dir)
-        return data if size is None else _resized(data, size)
+        _refuse_useless(source, reading, BUILTINS[source].options)
+        return _sized(BUILTINS[source].read(reading), reading)
+    if source.startswith(HUB):
+        from partedvae.data.hub import read_hub
+
+        return read_hub(source.removeprefix(HUB), reading)
     path = Path(source)
     if path.is_dir():
-        return read_folder(path, size)
-    if path.suffix == ".npz" and path.is_file():
-        data = _read_npz(path)
-        return data if size is None else _resized(data, size)
+        from partedvae.data.hub import is_hub_folder, read_hub
+
+        if is_hub_folder(path):
+            return read_hub(source, reading)
+        _refuse_useless(source, reading)
+        return read_folder(path, reading)
+    if path.is_file() and path.suffix.lower() in _FILES:
+        if path.suffix.lower() not in _PARQUET:
+            _refuse_useless(source, reading)
+        return _sized(_FILES[path.suffix.lower()](path, reading), reading)
     if path.exists():
-        raise DataError(f"{path} is neither a folder of pictures nor an .npz file with X and y.")
+        raise DataError(f"{path} is neither a folder of pictures nor a file of a known kind ({', '.join(_FILES)}).")
     raise DataError(
         f"There is no file or folder {source!r}, and no built-in of that name; the built-ins are {', '.join(BUILTINS)}."
     )
 
 
-def _digits(data_dir: Path | None) -> Dataset:
+def _refuse_useless(source: str, reading: Reading, useful: Sequence[str] = ()) -> None:
+    """Refuse options that would change nothing: who gives them expects something of them."""
+    for option in _SPECIAL:
+        if option not in useful and getattr(reading, option) != Reading.model_fields[option].default:
+            raise DataError(f"--{option}: does not apply to {source}.")
+
+
+def _digits(reading: Reading) -> Dataset:
     from sklearn.datasets import load_digits
 
     bunch = load_digits()
     # Sixteen levels of grey, on the scale of all other pictures.
-    return _numbered((bunch.images * (255 / 16)).round().astype(np.uint8), bunch.target)
+    x = (bunch.images * (255 / 16)).round().astype(np.uint8)
+    codes = bunch.target[:, None].astype(np.int64)
+    data = Dataset(x, codes, (Attribute("class", np.arange(10)),), Numbered(range(len(x))))
+    return data.take(random_rows(len(data), reading.max_rows))
 
 
-def _fashion_mnist(data_dir: Path | None) -> Dataset:
-    """The 60,000 training pictures, then the 10,000 test pictures."""
-    folder = data_dir or _DEBIAN_FASHION
-    if not folder.is_dir():
-        raise DataError(
-            f"fashion-mnist: there is no folder {folder}. Install Debian's package dataset-fashion-mnist, or give the "
-            "folder of the four IDX files with --data-dir."
-        )
-    x = np.concatenate([read_idx(_idx_file(folder, f"{part}-images-idx3-ubyte")) for part in ("train", "t10k")])
-    y = np.concatenate([read_idx(_idx_file(folder, f"{part}-labels-idx1-ubyte")) for part in ("train", "t10k")])
-    data = _numbered(x, y)
-    attribute = Attribute("class", np.array(_FASHION_CLASSES))
-    return Dataset(data.x, data.codes, (attribute,), data.ids)
+def _idx_set(name: str) -> Callable[[Reading], Dataset]:
+    def read(reading: Reading) -> Dataset:
+        from partedvae.data.idx_sets import read_idx_set
+
+        return read_idx_set(name, reading)
+
+    return read
 
 
-BUILTINS: dict[str, Callable[[Path | None], Dataset]] = {"digits": _digits, "fashion-mnist": _fashion_mnist}
+def _sprites(name: str) -> Callable[[Reading], Dataset]:
+    def read(reading: Reading) -> Dataset:
+        from partedvae.data.sprites import read_sprites
+
+        return read_sprites(name, reading)
+
+    return read
+
+
+def _dsprites(reading: Reading) -> Dataset:
+    from partedvae.data.dsprites import read_dsprites
+
+    return read_dsprites(reading)
+
+
+def _shapes3d(reading: Reading) -> Dataset:
+    from partedvae.data.shapes3d import read_shapes3d
+
+    return read_shapes3d(reading)
+
+
+def _celeba(reading: Reading) -> Dataset:
+    from partedvae.data.celeba import read_celeba
+
+    return read_celeba(reading)
+
+
+BUILTINS: dict[str, Builtin] = {
+    "digits": Builtin("1,797 handwritten digits of 8×8, inside scikit-learn", _digits),
+    "mnist": Builtin("70,000 handwritten digits of 28×28; IDX files", _idx_set("mnist"), _PUBLISHED),
+    "fashion-mnist": Builtin("70,000 pieces of clothing of 28×28; IDX files", _idx_set("fashion-mnist"), _PUBLISHED),
+    "dsprites": Builtin("737,280 shapes of 64×64 with all their factors; one .npz", _dsprites, ("download",)),
+    "shapes3d": Builtin("480,000 solids of 64×64×3 with all their factors; one .h5", _shapes3d, ("download",)),
+    "celeba": Builtin("202,599 faces of 218×178×3, eight attributes", _celeba, (*_PUBLISHED, "groups")),
+    "sprites": Builtin("737,280 shapes, drawn here, on the factors of dsprites; no files", _sprites("sprites")),
+    "sprites-rgb": Builtin("the same in ten hues; no files", _sprites("sprites-rgb")),
+    "sprites-room": Builtin("the same before a wall and a floor of ten hues; no files", _sprites("sprites-room")),
+}
 """Built-in data sets by name."""
 
 
-def _idx_file(folder: Path, name: str) -> Path:
-    plain = folder / name
-    return plain if plain.exists() else folder / f"{name}.gz"
+def _h5ad(path: Path, reading: Reading) -> Dataset:
+    from partedvae.data.omics import read_h5ad
+
+    return read_h5ad(path, reading)
 
 
-def _read_npz(path: Path) -> Dataset:
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            if "X" not in arrays:
-                raise DataError(f"{path} has no array X; it has {', '.join(arrays.files) or 'nothing'}.")
-            x, y = arrays["X"], arrays.get("y")
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"{path} cannot be read: {error}") from None
-    if x.ndim < 2 or not len(x):
-        raise DataError(f"{path}: X has shape {x.shape}; it should be (N, F) features or (N, H, W[, C]) images.")
-    if y is None:
-        return Dataset(x, np.empty((len(x), 0), dtype=np.int64), (), _row_numbers(x))
-    if y.dtype.kind == "U":
-        y = np.where(y == "", None, y.astype(object))  # an .npz without pickles has no None for "missing"
-    try:
-        codes, attributes = encode(y, len(x))
-    except ValueError as error:
-        raise DataError(f"{path}: {error}") from None
-    return Dataset(x, codes, tuple(attributes), _row_numbers(x))
+def _parquet(path: Path, reading: Reading) -> Dataset:
+    from partedvae.data.hub import has_pictures, read_hub
+
+    return read_hub(str(path), reading) if has_pictures(path) else tables.read_table(path, reading)
 
 
-def _numbered(x: Any, y: Any) -> Dataset:
-    codes, attributes = encode(y, len(x))
-    return Dataset(x, codes, tuple(attributes), _row_numbers(x))
+_FILES: dict[str, Callable[[Path, Reading], Dataset]] = {
+    ".csv": tables.read_table,
+    ".tsv": tables.read_table,
+    ".parquet": _parquet,
+    ".pq": _parquet,
+    ".npz": arrays.read_npz,
+    ".npy": arrays.read_npy,
+    ".h5ad": _h5ad,
+}
 
 
-def _row_numbers(x: Any) -> tuple[str, ...]:
-    return tuple(map(str, range(len(x))))
+class _Resized:
+    """Pictures that are not in memory, resized as they are read."""
+
+    def __init__(self, base: Rows, size: Size, pad: bool) -> None:
+        self.base, self._size, self._pad = base, size, pad
+        self.shape = (len(base), *size, *base.shape[3:])
+        self.dtype = base.dtype
+
+    def __len__(self) -> int:
+        return len(self.base)
+
+    def __getitem__(self, rows: RowNumbers) -> Any:
+        return resize(self.base[rows], self._size, self._pad)
 
 
-def _resized(data: Dataset, size: Size) -> Dataset:
-    if data.x.ndim not in (3, 4) or data.x.dtype != np.uint8:
-        raise DataError(f"--size: only pictures of uint8 can be resized; X has shape {data.x.shape} of {data.x.dtype}.")
-    return Dataset(resize(data.x, size), data.codes, data.attributes, data.ids)
+def _sized(data: Dataset, reading: Reading) -> Dataset:
+    """The pictures of a source that has no size of its own to choose, at the size asked for."""
+    size, x = reading.size, data.x
+    if size is None or x.shape[1:3] == size:
+        return data
+    if len(x.shape) not in (3, 4) or x.dtype != np.uint8:
+        raise DataError(f"--size: only pictures of uint8 can be resized; X has shape {x.shape} of {x.dtype}.")
+    if isinstance(x, np.ndarray) and in_memory(x):
+        return replace(data, x=resize(x, size, reading.pad))
+    return replace(data, x=_Resized(x, size, reading.pad))

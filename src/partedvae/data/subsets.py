@@ -61,6 +61,17 @@ def hold_out(data: Dataset, fraction: float, seed: int = 0) -> tuple[Rows, Rows]
     return np.setdiff1d(np.arange(len(data)), held), held
 
 
+def random_rows(n: int, at_most: int | None) -> Rows:
+    """All of n rows, or a random choice of them, the same each time, in order.
+
+    >>> random_rows(5, None), random_rows(1000, 3)
+    (array([0, 1, 2, 3, 4]), array([511, 636, 848]))
+    """
+    if at_most is None or at_most >= n:
+        return np.arange(n)
+    return np.sort(np.random.default_rng(0).choice(n, at_most, replace=False))
+
+
 def _strata(data: Dataset) -> dict[str, Rows]:
     """Labelled rows by class (or combination of classes), each named as a person would."""
     labelled = data.labelled

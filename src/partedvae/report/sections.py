@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix
 
 from partedvae import labels
+from partedvae.data.dataset import Dataset
 from partedvae.estimator import PartedVAE
 from partedvae.report import figures
 
@@ -53,6 +54,11 @@ class Subject:
     x: Array
     codes: NDArray[np.int64]
     unseen: bool
+
+    @classmethod
+    def of(cls, model: PartedVAE, data: Dataset, *, unseen: bool) -> Subject:
+        """A model and a data set that fits into memory."""
+        return cls(model, data.array, labels.recoded(data.codes, data.attributes, model.attributes_), unseen)
 
     @property
     def pictures(self) -> bool:

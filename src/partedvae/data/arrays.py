@@ -1,0 +1,110 @@
+"""Files of NumPy: ``.npy`` mapped, ``.npz`` mapped where its arrays are not compressed."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partedvae import labels
+from partedvae.data.dataset import DataError, Dataset, Numbered
+from partedvae.data.lazy import Rows
+from partedvae.data.reading import Reading
+from partedvae.data.subsets import random_rows
+from partedvae.labels import Attribute
+
+Array = NDArray[Any]
+
+_LOCAL_HEADER, _NAME_LENGTH, _EXTRA_LENGTH = 30, slice(26, 28), slice(28, 30)  # of a file inside a ZIP
+
+
+def read_npy(path: Path, reading: Reading) -> Dataset:
+    """Observations of an ``.npy``, mapped; it has no labels.
+
+    Raises:
+        DataError: the file is damaged, holds Python objects, or has no rows.
+    """
+    x = _loaded(path, lambda: np.load(path, mmap_mode="r", allow_pickle=False))
+    return of_arrays(x, None, path, reading)
+
+
+def read_npz(path: Path, reading: Reading) -> Dataset:
+    """Observations ``X`` and, if they are there, labels ``y`` (text: blank is unlabelled) of an ``.npz``.
+
+    An ``X`` that ``numpy.savez`` wrote is mapped; one of ``savez_compressed`` is read into memory.
+
+    Raises:
+        DataError: the file is damaged, holds Python objects, or has no ``X``.
+    """
+    x, y = _loaded(path, lambda: _members(path))
+    return of_arrays(x, y, path, reading)
+
+
+def of_arrays(x: Rows, y: Array | None, path: Path, reading: Reading) -> Dataset:
+    """A data set of observations and labels; errors name the file."""
+    if len(x.shape) < 2 or not len(x):
+        raise DataError(f"{path}: X has shape {x.shape}; it should be (N, F) features or (N, H, W[, C]) images.")
+    codes, attributes = encode_labels(y, len(x), str(path), reading)
+    data = Dataset(x, codes, attributes, Numbered(range(len(x))))
+    return data if reading.max_rows is None else data.take(random_rows(len(data), reading.max_rows))
+
+
+def encode_labels(
+    y: Array | None, n_rows: int, where: str, reading: Reading
+) -> tuple[NDArray[np.int64], tuple[Attribute, ...]]:
+    """Labels as numbers, where what blank text and ``reading.missing`` name is missing; none at all for ``None``."""
+    if y is None:
+        return np.empty((n_rows, 0), dtype=np.int64), ()
+    if y.dtype.kind in "UO":
+        blank = np.isin(y.astype(str), ["", *reading.missing])
+        y = y.astype(object)
+        y[blank] = None
+    try:
+        codes, attributes = labels.encode(y, n_rows, lenient=True)
+    except ValueError as error:
+        raise DataError(f"{where}: {error}") from None
+    return codes, tuple(attributes)
+
+
+def map_member(path: Path, name: str) -> Array | None:
+    """An array of an ``.npz``, mapped; ``None`` if it is compressed, so that it has to be read."""
+    with zipfile.ZipFile(path) as archive:
+        member = archive.getinfo(f"{name}.npy")
+    if member.compress_type != zipfile.ZIP_STORED:
+        return None
+    with path.open("rb") as file:
+        file.seek(member.header_offset)
+        header = file.read(_LOCAL_HEADER)
+        skip = sum(int.from_bytes(header[part], "little") for part in (_NAME_LENGTH, _EXTRA_LENGTH))
+        file.seek(skip, 1)
+        version = np.lib.format.read_magic(file)
+        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, fortran_order, dtype = read_header(file)
+        start = file.tell()
+    if dtype.hasobject:
+        raise ValueError(f"array {name} holds Python objects, which are not read")
+    if not np.prod(shape):
+        return None
+    order: Literal["C", "F"] = "F" if fortran_order else "C"
+    mapped: Array = np.memmap(str(path), dtype=dtype, mode="r", offset=start, shape=shape, order=order)
+    return mapped
+
+
+def _members(path: Path) -> tuple[Rows, Array | None]:
+    with np.load(path, allow_pickle=False) as arrays:
+        if "X" not in arrays:
+            raise DataError(f"{path} has no array X; it has {', '.join(arrays.files) or 'nothing'}.")
+        mapped = map_member(path, "X")
+        return arrays["X"] if mapped is None else mapped, arrays.get("y")
+
+
+def _loaded(path: Path, load: Any) -> Any:
+    try:
+        return load()
+    except DataError:
+        raise
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError) as error:
+        raise DataError(f"{path} cannot be read: {error}") from None

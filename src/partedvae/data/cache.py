@@ -1,0 +1,129 @@
+"""What is slow to decode is kept on disk in the form that is read, and made again when its source has changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from partedvae.data.dataset import DataError
+
+Array = NDArray[Any]
+
+_FORMAT = 1  # another number makes every cached file anew
+_COMPLETE, _ROWS = "fingerprint.json", "rows.npy"
+
+
+def cache_folder() -> Path:
+    """Where cached files lie: ``$PARTEDVAE_CACHE``, else ``partedvae`` in the user's cache folder."""
+    chosen = os.environ.get("PARTEDVAE_CACHE")
+    if chosen:
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "partedvae"
+
+
+def stored(name: str, fingerprint: str, build: Callable[[Path], None]) -> Path:
+    """A folder with what ``build`` wrote into it, which is called only if the fingerprint is new.
+
+    Args:
+        name: of the source; a source has one folder, which is made anew when its fingerprint changes.
+        fingerprint: changes whenever what ``build`` would write does.
+        build: fills an empty folder; nothing of it is left if it fails.
+
+    Raises:
+        DataError: the cache cannot be written; it says how to do without.
+    """
+    place = cache_folder() / hashlib.sha256(name.encode()).hexdigest()[:24]
+    mark = {"format": _FORMAT, "source": name, "fingerprint": fingerprint}
+    if _read(place / _COMPLETE) == mark:
+        return place
+    temporary = place.with_name(f".{place.name}-{uuid.uuid4().hex}")
+    try:
+        temporary.mkdir(parents=True)
+        build(temporary)
+        (temporary / _COMPLETE).write_text(json.dumps(mark), encoding="utf-8")
+        if place.exists():
+            # Moved away in one step, so that no reader finds a folder half removed.
+            old = place.with_name(f".{place.name}-{uuid.uuid4().hex}")
+            place.replace(old)
+            shutil.rmtree(old)
+        temporary.replace(place)
+    except OSError as error:
+        raise DataError(
+            f"The cache {cache_folder()} cannot be written: {error}. Make room there, name another folder in the "
+            "environment variable PARTEDVAE_CACHE, or use --no-cache."
+        ) from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return place
+
+
+def digest_of_files(paths: Sequence[Path], *options: object) -> str:
+    """A fingerprint of files by name, size and time of change, and of whatever else decides what is made of them."""
+    digest = hashlib.sha256(repr(options).encode())
+    for path in paths:
+        state = path.stat()
+        digest.update(f"{path}\0{state.st_size}\0{state.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+def stored_rows(
+    kind: str,
+    path: Path,
+    shape: tuple[int, ...],
+    dtype: DTypeLike,
+    parts: Callable[[], Iterable[Array]],
+    in_memory: bool,
+    *options: object,
+) -> Array:
+    """Rows (N, …) that come from a file a part at a time: in memory, or mapped from a file of the cache.
+
+    Args:
+        kind: what the file is, for the cache.
+        path: of the file.
+        shape: of all rows together.
+        dtype: of their numbers.
+        parts: reads them.
+        in_memory: leave the cache alone.
+        options: what else decides which rows they are.
+    """
+    if in_memory:
+        rows, start = np.empty(shape, dtype), 0
+        for part in parts():
+            rows[start : start + len(part)] = part
+            start += len(part)
+        return rows
+    place = stored(
+        f"{kind} {path.resolve()} {options}",
+        digest_of_files([path], shape),
+        lambda folder: write_rows(folder / _ROWS, shape, dtype, parts()),
+    )
+    mapped: Array = np.load(place / _ROWS, mmap_mode="r", allow_pickle=False)
+    return mapped
+
+
+def write_rows(path: Path, shape: tuple[int, ...], dtype: DTypeLike, parts: Iterable[Array]) -> None:
+    """An ``.npy`` of rows that come a part at a time.
+
+    Written rather than mapped: a full disk is then an error, where a mapping would end the process.
+    """
+    with path.open("wb") as file:
+        header = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        for part in parts:
+            file.write(np.ascontiguousarray(part, dtype=dtype).data)
+
+
+def _read(path: Path) -> object:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,78 @@
+"""What a data set holds, in lines that a person would check first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partedvae.data.conflicts import find_duplicates
+from partedvae.data.dataset import Dataset
+from partedvae.data.lazy import chunks, in_memory, mapping
+from partedvae.data.subsets import random_rows
+from partedvae.labels import MISSING, Attribute
+
+_LOOKED_AT = 20_000  # observations read for ranges and duplicates, of more a random choice
+_LISTED = 12
+
+
+def describe(source: str, data: Dataset) -> Iterator[str]:
+    """Lines of text: the observations, the labels of each attribute, the factors, and whatever is wrong."""
+    shape = "×".join(map(str, data.x.shape[1:]))
+    kind = "features" if len(data.x.shape) == 2 else "pictures of"
+    what = f"{shape} {kind}" if kind == "features" else f"{kind} {shape}"
+    yield f"{source}: {len(data):,} observations, {what}, {data.x.dtype}, {_place(data)}"
+    seen = data.take(random_rows(len(data), _LOOKED_AT))
+    of = "" if len(seen) == len(data) else f" (of {len(seen):,} looked at)"
+    yield from _values(seen, of)
+    if data.feature_names:
+        yield f"features: {_few(list(data.feature_names))}"
+    for attribute, column in zip(data.attributes, data.codes.T, strict=True):
+        yield from _attribute(attribute, column)
+    if not data.attributes:
+        yield "labels: none; to train, a few per class are needed"
+    if data.grid is not None:
+        parts = (f"{name} ({size})" for name, size in zip(data.grid.names, data.grid.sizes, strict=True))
+        yield f"factors: {', '.join(parts)}"
+    found = find_duplicates(seen.x, seen.codes)
+    yield f"exact duplicates: {found.repeated:,} observations repeat another{of}"
+    for group in found.conflicts[:_LISTED]:
+        yield f"problem: equal observations with different labels: {', '.join(seen.ids[row] for row in group[:6])}"
+    if len(found.conflicts) > _LISTED:
+        yield f"problem: and {len(found.conflicts) - _LISTED:,} more groups like these"
+    for _, reason in data.skipped:
+        yield f"problem: {reason}"
+
+
+def _place(data: Dataset) -> str:
+    if in_memory(data.x):
+        return "in memory"
+    return "mapped from a file" if mapping(data.x) is not None else "read on demand"
+
+
+def _values(data: Dataset, of: str) -> Iterator[str]:
+    least, most, not_finite = np.inf, -np.inf, 0
+    for _, part in chunks(data.x):
+        finite = np.isfinite(part) if part.dtype.kind == "f" else np.True_
+        not_finite += int(part.size - finite.sum()) if part.dtype.kind == "f" else 0
+        least = min(least, float(np.min(part, where=finite, initial=np.inf)) if part.dtype.kind == "f" else part.min())
+        most = max(most, float(np.max(part, where=finite, initial=-np.inf)) if part.dtype.kind == "f" else part.max())
+    yield f"values: from {least:g} to {most:g}{of}"
+    if not_finite:
+        yield f"problem: {not_finite:,} values are NaN or infinite{of}; training refuses them"
+
+
+def _attribute(attribute: Attribute, column: NDArray[Any]) -> Iterator[str]:
+    counts = np.bincount(column[column != MISSING], minlength=len(attribute.classes))
+    unlabelled = int((column == MISSING).sum())
+    named = [f"{name} {count:,}" for name, count in zip(attribute.classes.tolist(), counts, strict=True)]
+    how_many = f"{counts.sum():,} labelled, {unlabelled:,} unlabelled"
+    yield f"{attribute.name}: {how_many}; {len(counts)} classes: {_few(named)}"
+    if (counts > 0).sum() < 2:
+        yield f"problem: {attribute.name} has labels of one class only; training needs two"
+
+
+def _few(items: list[str]) -> str:
+    return ", ".join(items if len(items) <= _LISTED else [*items[: _LISTED - 1], f"… ({len(items)} in all)"])

@@ -1,0 +1,59 @@
+"""Labels that lie in a file of their own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from partedvae.data.arrays import encode_labels
+from partedvae.data.dataset import DataError, Dataset
+from partedvae.data.reading import Reading
+from partedvae.data.tables import ID, PATH, label_codes, open_table
+
+
+def with_label_file(data: Dataset, path: Path, reading: Reading) -> Dataset:
+    """The same observations with the labels of a file in place of their own.
+
+    An ``.npy`` has one label (or one row of them) an observation, in order. A CSV or Parquet file has a column ``id``,
+    or ``path``, which says whose labels a row holds (a file as the source names it, or a row number), and one column an
+    attribute; observations that it does not name are unlabelled.
+
+    Raises:
+        DataError: an id that is twice in the file or that the data does not have; it says in which row.
+    """
+    if not path.is_file():
+        raise DataError(f"--label-file {path}: there is no such file.")
+    if path.suffix == ".npy":
+        try:
+            y = np.load(path, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise DataError(f"--label-file {path}: cannot be read: {error}") from None
+        codes, attributes = encode_labels(y, len(data), f"--label-file {path}", reading)
+        return replace(data, codes=codes, attributes=attributes)
+    table = open_table(path)
+    key = next((name for name in (ID, PATH) if name in table.names), None)
+    if key is None:
+        raise DataError(f"{path}: has no column id or path; it has {', '.join(table.names)}.")
+    names = reading.labels if reading.labels is not None else [n for n in table.names if n not in (ID, PATH)]
+    unknown = [name for name in names if name not in table.names]
+    if unknown:
+        raise DataError(f"{path} has no column {unknown[0]}, of labels; it has {', '.join(table.names)}.")
+    if not names:
+        raise DataError(f"{path}: has no column of labels beside {key}.")
+    found, attributes = label_codes(table, names, reading)
+    row_of = {name: row for row, name in enumerate(data.ids)}
+    skipped = {name for name, _ in data.skipped}
+    codes = np.full((len(data), len(attributes)), -1, dtype=np.int64)
+    first: dict[str, int] = {}
+    for line, name in enumerate(table.texts(key)):
+        if name in first:
+            raise DataError(f"{path}, {table.place(line)}: {name!r} is at {table.place(first[name])} already.")
+        first[name] = line
+        if name in row_of:
+            codes[row_of[name]] = found[line]
+        elif name not in skipped and reading.max_rows is None:
+            example = next(iter(data.ids))
+            raise DataError(f"{path}, {table.place(line)}: the data has no {name!r}; its first is {example!r}.")
+    return replace(data, codes=codes, attributes=attributes)

@@ -1,0 +1,93 @@
+"""AnnData's ``.h5ad``: cells by genes, dense or sparse."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partedvae.data.arrays import encode_labels
+from partedvae.data.cache import stored_rows
+from partedvae.data.dataset import DataError, Dataset
+from partedvae.data.extras import require
+from partedvae.data.lazy import Rows
+from partedvae.data.reading import Reading
+from partedvae.data.sparse import SparseRows
+from partedvae.data.subsets import random_rows
+from partedvae.labels import Attribute
+
+Array = NDArray[Any]
+
+_WORTH_A_FILE = 2**28  # bytes: larger dense matrices are mapped, smaller ones are in memory
+_ROWS_AT_ONCE = 4_096
+
+
+def read_h5ad(path: Path, reading: Reading) -> Dataset:
+    """Cells ``X`` with labels from columns of ``obs``; names of cells are ids, names of genes those of features.
+
+    The labels are ``reading.labels``, else the only column of ``obs`` that is categorical or text; a category that
+    means unlabelled is named by ``reading.missing``.
+
+    Raises:
+        DataError: the file is damaged, has no such column, or more than one that labels could be.
+    """
+    anndata = require("anndata", "omics", f"{path} is an AnnData file")
+    try:
+        cells = anndata.read_h5ad(path, backed="r")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{path} cannot be read: {error}") from None
+    try:
+        if not cells.n_obs or not cells.n_vars:
+            raise DataError(f"{path} has {cells.n_obs} cells of {cells.n_vars} genes.")
+        codes, attributes = _labels(cells.obs, path, reading)
+        x = _matrix(cells, path, reading)
+        names = tuple(map(str, cells.obs_names)), tuple(map(str, cells.var_names))
+    finally:
+        cells.file.close()
+    data = Dataset(x, codes, attributes, names[0], names[1])
+    return data if reading.max_rows is None else data.take(random_rows(len(data), reading.max_rows))
+
+
+def _labels(obs: Any, path: Path, reading: Reading) -> tuple[NDArray[np.int64], tuple[Attribute, ...]]:
+    columns = [str(name) for name in obs.columns]
+    if reading.labels is not None:
+        unknown = [name for name in reading.labels if name not in columns]
+        if unknown:
+            raise DataError(f"--label-columns {unknown[0]}: obs of {path} has {', '.join(columns) or 'no columns'}.")
+        chosen = list(reading.labels)
+    else:
+        chosen = [name for name in columns if str(obs[name].dtype) in ("category", "object", "str", "string")]
+        if len(chosen) > 1:
+            raise DataError(f"{path}: labels could be {', '.join(chosen)}. Name them with --label-columns.")
+    if not chosen:
+        return np.empty((len(obs), 0), dtype=np.int64), ()
+    parts, attributes = [], []
+    for name in chosen:
+        codes, made = encode_labels(_column(obs[name]), len(obs), f"{path}, obs {name}", reading)
+        parts.append(codes)  # without any column if the whole column is unlabelled
+        attributes += [Attribute(name, attribute.classes) for attribute in made]
+    return np.concatenate(parts, axis=1), tuple(attributes)
+
+
+def _column(series: Any) -> Array:
+    values = np.array(series.astype(object).tolist(), dtype=object)
+    values[series.isna().to_numpy()] = None
+    return values
+
+
+def _matrix(cells: Any, path: Path, reading: Reading) -> Rows:
+    x = cells.X
+    if not hasattr(x, "dtype") or hasattr(x, "to_memory"):  # sparse, on disk
+        return SparseRows(x.to_memory())
+    shape = tuple(x.shape)
+    in_memory = 4 * math.prod(shape) < _WORTH_A_FILE or not reading.cache
+
+    def parts() -> Iterator[Array]:
+        for start in range(0, shape[0], _ROWS_AT_ONCE):
+            yield x[start : start + _ROWS_AT_ONCE]
+
+    return stored_rows("cells", path, shape, np.float32, parts, in_memory)

@@ -1,0 +1,32 @@
+"""How a source is to be read: one frozen set of options, kept with a run so that it can be read again."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Size = tuple[int, int]
+
+
+class Reading(BaseModel):
+    """Options of ``load``. Each source uses those that apply to it.
+
+    >>> Reading(size=(64, 64)).pad
+    False
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data_dir: str | None = Field(None, description="where a built-in's files lie, or a manifest's paths start")
+    split: str | None = Field(None, description="the part to read, of a source that has parts: train, test, …")
+    size: Size | None = Field(None, description="(height, width) that pictures are brought to")
+    pad: bool = Field(False, description="keep the proportions of a picture and fill the rest with black")
+    labels: tuple[str, ...] | None = Field(None, description="columns, or factors, that are attributes")
+    features: tuple[str, ...] | None = Field(None, description="columns that are features")
+    missing: tuple[str, ...] = Field((), description="labels that mean unlabelled, beside blank ones")
+    label_file: str | None = Field(None, description="a table of labels that stand in place of the source's own")
+    groups: str | None = Field(None, description="a YAML file that groups CelebA's 40 attributes into classes")
+    max_rows: int | None = Field(None, ge=1, description="read a random choice of so many rows")
+    skip_bad: bool = Field(False, description="leave out what cannot be read, and list it")
+    cache: bool = Field(True, description="keep decoded pictures in a file that the next start maps")
+    download: bool = Field(False, description="fetch the files of a built-in that are missing")
+    streaming: bool = Field(False, description="read a Hugging Face data set as it comes, never all of it")

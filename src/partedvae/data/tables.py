@@ -1,0 +1,144 @@
+"""CSV and Parquet: a manifest of pictures with their labels, or a table of features with labels beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partedvae.data.columns import CsvTable, ParquetTable, Table
+from partedvae.data.dataset import DataError, Dataset, Numbered
+from partedvae.data.decoding import decode
+from partedvae.data.reading import Reading
+from partedvae.data.subsets import random_rows
+from partedvae.labels import Attribute
+
+PATH, ID = "path", "id"
+_LABEL_NAMES = {"class", "label", "labels", "target", "y"}
+
+Codes = NDArray[np.int64]
+
+
+def open_table(path: Path) -> Table:
+    """A CSV (comma, semicolon or tab) or a Parquet file."""
+    return ParquetTable(path) if path.suffix.lower() in (".parquet", ".pq") else CsvTable(path)
+
+
+def read_table(path: Path, reading: Reading) -> Dataset:
+    """A manifest if there is a column ``path``, else a table of features.
+
+    Manifest: ``path`` is relative to the manifest, or to ``reading.data_dir``; every other column, or those of
+    ``reading.labels``, is an attribute. Table: see :func:`divide`. A blank label is a missing one.
+
+    Raises:
+        DataError: names the file and the row or column at fault.
+    """
+    table = open_table(path)
+    if not table.n_rows:
+        raise DataError(f"{path} has no rows.")
+    for named, what in ((reading.labels, "labels"), (reading.features, "features")):
+        unknown = [name for name in named or () if name not in table.names]
+        if unknown:
+            raise DataError(f"{path} has no column {unknown[0]}, of {what}; it has {', '.join(table.names)}.")
+    return _manifest(table, reading) if PATH in table.names and not reading.features else _features(table, reading)
+
+
+def divide(table: Table, reading: Reading) -> tuple[list[str], list[str]]:
+    """Which columns are features and which are labels.
+
+    Those that are named are what they are named. Of the others, columns of text and those called class, label, target
+    or y are labels if no labels are named, and columns of numbers are features if no features are named. A column
+    ``id`` is neither.
+    """
+    others = [name for name in table.names if name != ID]
+    if reading.features is not None:
+        features = list(reading.features)
+        rest = [name for name in others if name not in features]
+        named = reading.labels if reading.labels is not None else [n for n in rest if _looks_like_labels(table, n)]
+        return features, list(named)
+    chosen = reading.labels if reading.labels is not None else [n for n in others if _looks_like_labels(table, n)]
+    features = [name for name in others if name not in chosen]
+    texts = [name for name in features if not table.is_numeric(name)]
+    if texts:
+        raise DataError(
+            f"{table.path}: column {texts[0]} holds text, so it is no feature. "
+            "Name the features with --feature-columns, or name it a label with --label-columns."
+        )
+    return features, list(chosen)
+
+
+def label_codes(table: Table, names: Sequence[str], reading: Reading) -> tuple[Codes, tuple[Attribute, ...]]:
+    """Labels (N, A) of some columns; a column without any label is left out."""
+    columns, attributes = [], []
+    for name in names:
+        codes, attribute = table.labels(name, reading.missing)
+        if attribute is not None:
+            columns.append(codes)
+            attributes.append(attribute)
+    return np.stack(columns, axis=1) if columns else np.empty((table.n_rows, 0), dtype=np.int64), tuple(attributes)
+
+
+def _looks_like_labels(table: Table, name: str) -> bool:
+    return not table.is_numeric(name) or name.lower() in _LABEL_NAMES
+
+
+def _features(table: Table, reading: Reading) -> Dataset:
+    features, labelled = divide(table, reading)
+    if not features:
+        raise DataError(
+            f"{table.path} has neither a column path, of pictures, nor a column of numbers, of features; "
+            f"it has {', '.join(table.names)}."
+        )
+    codes, attributes = label_codes(table, labelled, reading)
+    x = table.numbers(features, reading)
+    ids = tuple(table.texts(ID)) if ID in table.names else Numbered(range(table.n_rows))
+    names = tuple(features) if len(x.shape) == 2 and x.shape[1] == len(features) else ()
+    data = Dataset(x, codes, attributes, ids, names)
+    return data if reading.max_rows is None else data.take(random_rows(len(data), reading.max_rows))
+
+
+def _manifest(table: Table, reading: Reading) -> Dataset:
+    names = reading.labels if reading.labels is not None else [n for n in table.names if n not in (PATH, ID)]
+    codes, attributes = label_codes(table, names, reading)
+    texts = table.texts(PATH)
+    root = Path(reading.data_dir) if reading.data_dir else table.path.parent
+    _require_each_once(table, texts)
+    rows = random_rows(len(texts), reading.max_rows)
+    paths = [_inside(root, texts[row], table, row) for row in rows]
+    if not reading.skip_bad:
+        _require_there(table, paths, rows)
+    decoded = decode(paths, reading, f"manifest {table.path.resolve()}")
+    kept = rows[decoded.kept]
+    ids = tuple(texts[row] for row in kept)
+    return Dataset(decoded.x, codes[kept], attributes, ids, skipped=decoded.skipped)
+
+
+def _require_each_once(table: Table, texts: Sequence[str]) -> None:
+    first: dict[str, int] = {}
+    for row, text in enumerate(texts):
+        if not text:
+            raise DataError(f"{table.path}, {table.place(row)}: path is blank.")
+        if text in first:
+            raise DataError(f"{table.path}, {table.place(row)}: {text} is at {table.place(first[text])} already.")
+        first[text] = row
+
+
+def _inside(root: Path, text: str, table: Table, row: int) -> Path:
+    """The file that a path names, which must lie in the folder that the manifest speaks of."""
+    path = root / text
+    if not path.resolve().is_relative_to(root.resolve()):
+        raise DataError(
+            f"{table.path}, {table.place(row)}: {text} leads out of {root}. "
+            "If that is meant, name a folder that holds all pictures with --data-dir and make the paths relative to it."
+        )
+    return path
+
+
+def _require_there(table: Table, paths: Sequence[Path], rows: NDArray[np.int64]) -> None:
+    absent = [(path, row) for path, row in zip(paths, rows, strict=True) if not path.is_file()]
+    if absent:
+        path, row = absent[0]
+        more = f" So it is with {len(absent) - 1} more." if len(absent) > 1 else ""
+        raise DataError(f"{table.path}, {table.place(row)}: there is no file {path}.{more} --skip-bad goes on without.")

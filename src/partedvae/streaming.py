@@ -1,0 +1,77 @@
+"""Training batches from observations that come as a stream."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+from torch import distributed as processes
+
+from partedvae.batches import Batch, balancing_repeats, dealt, known_rows, mixed
+from partedvae.data.stream import Stream
+from partedvae.layout import Layout
+
+_LABELLED_IN_MEMORY = 100_000
+
+
+class StreamLoader:
+    """A loader whose observations are read from a stream anew each epoch, while the labelled ones are in memory.
+
+    Args:
+        stream: the observations.
+        layout: of them.
+        labels: of all rows of the stream; see :func:`partedvae.batches.known_rows`.
+        batch_size: observations a batch, in each process.
+        seed: of the order.
+        balance: see :func:`partedvae.batches.balancing_repeats`.
+
+    Raises:
+        ValueError: more labelled observations than should be held in memory.
+    """
+
+    def __init__(
+        self, stream: Stream, layout: Layout, labels: Tensor, batch_size: int, seed: int, balance: bool
+    ) -> None:
+        rows = known_rows(labels).nonzero()[:, 0]
+        if len(rows) > _LABELLED_IN_MEMORY:
+            raise ValueError(
+                f"{len(rows):,} observations of the stream are labelled, and these are held in memory; at most "
+                f"{_LABELLED_IN_MEMORY:,} may be. --labels chooses some."
+            )
+        self.stream, self.layout, self.batch_size, self.seed = stream, layout, batch_size, seed
+        self.x_labelled, self.labels = layout.to_tensor(stream[rows.numpy()]), labels[rows]
+        repeats = balancing_repeats(self.labels) if balance else torch.ones(len(rows), dtype=torch.long)
+        self.deck = torch.arange(len(rows)).repeat_interleave(repeats)
+        self.epoch = 0
+
+    @property
+    def sampler(self) -> StreamLoader:
+        """What Lightning tells which epoch comes next."""
+        return self
+
+    def set_epoch(self, epoch: int) -> None:
+        """Lightning says here which epoch comes next, also after a resume."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.stream) / _world()[1] / self.batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        rank, world_size = _world()
+        generator = torch.Generator().manual_seed(mixed(self.seed, self.epoch) + rank)
+        hands = dealt(self.deck, min(self.batch_size, len(self.labels)), generator)
+        share = math.ceil(len(self.stream) / world_size)
+        parts = self.stream.epoch(self.epoch, self.seed, self.batch_size, rank, world_size)
+        for start in range(0, share, self.batch_size):
+            x = self.layout.to_tensor(next(parts))[: share - start]
+            labelled = next(hands)
+            yield Batch(x, self.x_labelled[labelled], self.labels[labelled])
+
+
+def _world() -> tuple[int, int]:
+    """This process's number, and how many there are."""
+    if processes.is_available() and processes.is_initialized():
+        return processes.get_rank(), processes.get_world_size()
+    return 0, 1
