@@ -119,7 +119,7 @@ def train(
         choice = runs.Choice(labels, labels_per_class, holdout, seed)
         plan = runs.make_plan(data, reading, dataset, choice, settings)
     if not quiet:
-        _say_what_is_wrong(dataset)
+        _say_what_is_wrong(dataset.with_labels_of(plan.labelled))
     figures = runs.train(out, plan, dataset, resume=resume, verbose=not quiet, trainer_options=options)
     if not quiet:
         if "test_accuracy" in figures:

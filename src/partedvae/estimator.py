@@ -20,8 +20,9 @@ from torch import Tensor
 from partedvae import factory, labels, persistence
 from partedvae.batches import known_rows
 from partedvae.config import Config, preset
+from partedvae.data.conflicts import find_duplicates
 from partedvae.data.dataset import Dataset
-from partedvae.data.lazy import LazyRows
+from partedvae.data.lazy import InOrder, LazyRows
 from partedvae.data.sparse import SparseRows
 from partedvae.divergences import entropy_categorical
 from partedvae.generation import counterfactual_codes, prior_codes, traversal_codes, traversal_values
@@ -43,6 +44,13 @@ RandomState = int | np.random.RandomState | None
 Observed = ArrayLike | Dataset | LazyRows
 
 _DEFAULT = Config()
+
+
+_COMPARED = 100_000  # labelled observations
+
+
+class ConflictingLabelsWarning(UserWarning):
+    """Observations that are the same to the last bit have different labels."""
 
 
 class Codes(NamedTuple):
@@ -196,6 +204,7 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
         known, attributes = _labels_of(X, y, len(raw))
         class_prior = factory.check_class_prior(config, _class_counts(known, attributes))
         sizes = tuple(map(len, class_prior))
+        _warn_of_conflicts(raw, known)
         given = Observations(raw, torch.from_numpy(known))
         if validation_data is None:
             training, validation = held_out(given, config.validation_fraction, seed)
@@ -586,6 +595,22 @@ def _labels_of(X: Any, y: Any, n_rows: int) -> tuple[Array, list[Attribute]]:
     if len(probabilities) != n_rows:
         raise ValueError(f"X has {n_rows} rows and y has {len(probabilities)}: they should have as many.")
     return probabilities, [attribute]
+
+
+def _warn_of_conflicts(x: Raw, known: Array) -> None:
+    """Say so if equal observations have different labels; of very many labelled ones, the first are looked at."""
+    rows = known_rows(torch.from_numpy(known)).nonzero()[:_COMPARED, 0]
+    codes = known.argmax(axis=1)[:, None] if known.dtype.kind == "f" else known
+    if isinstance(x, OnDemand) and isinstance(x.rows, InOrder):
+        return  # finding rows of a stream means reading it once more
+    groups = find_duplicates(x[rows].numpy(), codes[rows.numpy()]).conflicts
+    if groups:
+        found = ", ".join(map(str, rows[list(groups[0])].tolist()))
+        warnings.warn(
+            f"{len(groups)} groups of equal observations have different labels, such as rows {found}.",
+            ConflictingLabelsWarning,
+            stacklevel=3,
+        )
 
 
 def _class_counts(known: Array, attributes: Sequence[Attribute]) -> list[Array]:

@@ -139,7 +139,8 @@ def soft(y: object) -> tuple[Array, Attribute] | None:
     (array([[0.9, 0.1],
            [0. , 0. ]], dtype=float32), array([0, 1]))
     """
-    array = _as_array(y)
+    table: Any = y
+    array = np.asarray(table.to_numpy()) if hasattr(table, "to_numpy") else _as_array(table)
     if array.ndim != 2 or array.dtype.kind != "f" or array.shape[1] < 2:
         return None
     known = ~np.isnan(array).all(axis=1)

@@ -1,0 +1,170 @@
+"""Labels of every kind: soft ones, rare classes, classes that nothing shows, proportions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from partedvae import PartedVAE, labels
+from partedvae.batches import Draws, balancing_repeats
+from partedvae.data import Dataset
+from partedvae.data.dataset import Numbered
+from partedvae.estimator import ConflictingLabelsWarning
+from partedvae.labels import Attribute
+from partedvae.objective import cross_entropy, soft_cross_entropy
+from partedvae.partition import Partition
+
+Array = NDArray[Any]
+
+
+def quick(**settings: Any) -> PartedVAE:
+    return PartedVAE(**{"u_dim": 2, "z_dim": 2, "hidden_dim": 16, "max_epochs": 3, "random_state": 0, **settings})
+
+
+@pytest.fixture
+def blobs() -> tuple[Array, Array]:
+    """Two classes of 40 rows, far apart."""
+    y = np.repeat([0, 1], 40)
+    return np.random.default_rng(0).normal(size=(80, 6)) + 4 * y[:, None], y
+
+
+# ------------------------------------------------------------------------------------------------------- soft labels
+
+
+def test_certain_soft_labels_cost_what_labels_cost() -> None:
+    rng = torch.Generator().manual_seed(0)
+    log_c = torch.randn(7, 3, generator=rng, dtype=torch.float64).log_softmax(dim=1)
+    y = torch.tensor([0, 2, 1, 1, 0, 2, 2])
+    certain = torch.nn.functional.one_hot(y, 3).double()
+    hard = cross_entropy(log_c, y[:, None], Partition((3,), 1, 0))
+    torch.testing.assert_close(soft_cross_entropy(log_c, certain), hard)
+    p = torch.rand(7, 3, generator=rng, dtype=torch.float64).softmax(dim=1)
+    by_hand = -np.mean([sum(p[i, k] * log_c[i, k] for k in range(3)) for i in range(7)])
+    assert float(soft_cross_entropy(log_c, p)) == pytest.approx(by_hand)
+
+
+def test_fit_takes_class_probabilities(blobs: tuple[Array, Array]) -> None:
+    x, y = blobs
+    soft = np.where(np.eye(2, dtype=bool)[y], 0.9, 0.1)
+    soft[5:35] = np.nan  # unlabelled
+    model = quick(max_epochs=40).fit(x, soft)
+    assert model.classes_.tolist() == [0, 1]
+    assert model.score(x, y) > 0.9
+    assert model.predict_proba(x)[y == 0, 0].mean() < 0.99  # it was told to doubt
+
+
+def test_soft_labels_of_a_data_frame_name_the_classes(blobs: tuple[Array, Array]) -> None:
+    x, y = blobs
+    soft = pd.DataFrame({"cat": 1.0 - y, "dog": y.astype(float)})
+    assert quick().fit(x, soft).classes_.tolist() == ["cat", "dog"]
+    assert quick().fit(x, pl.DataFrame({"cat": 1.0 - y, "dog": y.astype(float)})).classes_.tolist() == ["cat", "dog"]
+
+
+def test_what_only_looks_like_probabilities_is_labels_of_several_attributes() -> None:
+    assert labels.soft(np.array([[0.0, 1.0], [1.0, 1.0]])) is None
+    assert labels.soft(np.array([[0, 1], [1, 0]])) is None
+    assert labels.soft(np.array([[1.5, -0.5]])) is None
+    assert labels.soft(np.array([0.5, 0.5])) is None
+    with pytest.raises(ValueError, match="X has 3 rows and y has 2"):
+        quick().fit(np.eye(3), np.array([[0.5, 0.5], [0.2, 0.8]]))
+
+
+# --------------------------------------------------------------------------------------------------- rare classes
+
+
+@given(counts=st.lists(st.integers(1, 400), min_size=2, max_size=5))
+def test_every_class_is_dealt_about_equally_often(counts: list[int]) -> None:
+    codes = torch.arange(len(counts)).repeat_interleave(torch.tensor(counts))[:, None]
+    repeats = balancing_repeats(codes)
+    dealt = torch.zeros(len(counts)).index_add(0, codes[:, 0], repeats.float())
+    assert (repeats >= 1).all()
+    assert dealt.max() / dealt.min() < 1.27  # rounding to quarters changes each by an eighth at most
+    if len(set(counts)) == 1:
+        assert (repeats == 1).all()
+
+
+def test_one_in_a_thousand_is_in_every_round() -> None:
+    codes = torch.zeros(1001, 1, dtype=torch.long)
+    codes[7] = 1
+    draws = Draws(n_rows=64 * 64, repeats=balancing_repeats(codes), batch_size=64, seed=0)
+    labelled = torch.cat([hand for _, hand in draws])
+    assert 0.45 < (labelled == 7).float().mean() < 0.55
+    plain = Draws(n_rows=64 * 64, repeats=torch.ones(1001, dtype=torch.long), batch_size=64, seed=0)
+    assert (torch.cat([hand for _, hand in plain]) == 7).float().mean() < 0.01
+
+
+def test_several_attributes_are_balanced_by_the_mean_over_those_a_row_has() -> None:
+    codes = torch.tensor([[0, -1], [0, -1], [1, -1], [-1, 0], [-1, 1]])
+    weights = torch.tensor([1 / 2, 1 / 2, 1, 1, 1])
+    repeats = balancing_repeats(codes)
+    torch.testing.assert_close(repeats / repeats.sum(), weights / weights.sum())
+
+
+# -------------------------------------------------------------------------------------------------- classes, priors
+
+
+def test_the_class_prior_is_given_uniform_or_estimated(blobs: tuple[Array, Array]) -> None:
+    x, y = blobs
+    few = np.where(np.arange(80) % 40 < 8, y, -1)
+    few[1:8] = -1  # one label of class 0, eight of class 1
+    assert quick().fit(x, few).class_prior_ == [[0.5, 0.5]]
+    assert quick(class_prior=[0.3, 0.7]).fit(x, few).class_prior_ == [[0.3, 0.7]]
+    assert quick(class_prior="estimated").fit(x, few).class_prior_ == [[2 / 11, 9 / 11]]
+    soft = np.full((80, 2), np.nan)
+    soft[:2] = [[0.75, 0.25], [0.25, 0.75]]
+    assert quick(class_prior="estimated").fit(x, soft).class_prior_ == [[0.5, 0.5]]
+
+
+def test_a_data_set_keeps_the_order_of_its_classes_and_loses_those_without_labels(blobs: tuple[Array, Array]) -> None:
+    x, y = blobs
+    attribute = Attribute("size", np.array(["small", "middling", "large"]))
+    data = Dataset(x, 2 * y[:, None], (attribute,), Numbered(range(80)))
+    model = quick(max_epochs=30).fit(data)
+    assert model.classes_.tolist() == ["small", "large"]
+    assert model.score(data, data.y) > 0.9
+    with pytest.raises(ValueError, match="given twice"):
+        quick().fit(data, y)
+    with pytest.raises(ValueError, match="one class, 'small'"):
+        quick().fit(data.take(np.arange(10)))
+    with pytest.raises(ValueError, match="no label at all"):
+        quick().fit(data.with_labels_of([]))
+    with pytest.raises(ValueError, match=r"'middling'.*not among the classes"):
+        model.score(data, np.full(80, "middling", dtype=object))
+
+
+def test_labels_are_recoded_by_the_names_of_attributes_and_classes() -> None:
+    colour, size = Attribute("colour", np.array(["red", "blue"])), Attribute("size", np.array([1, 2]))
+    wanted = [Attribute("size", np.array([2, 3])), Attribute("colour", np.array(["blue", "red"]))]
+    codes = np.array([[0, 1], [1, 0], [-1, -1]])
+    assert labels.recoded(codes, [colour, size], wanted).tolist() == [[0, 1], [-1, 0], [-1, -1]]
+
+
+def test_names_of_features_are_kept_and_checked(blobs: tuple[Array, Array], tmp_path: Any) -> None:
+    x, y = blobs
+    names = tuple("abcdef")
+    data = Dataset(x, y[:, None], (Attribute("y", np.arange(2)),), Numbered(range(80)), names)
+    model = quick().fit(data)
+    model.save(tmp_path)
+    assert PartedVAE.load(tmp_path).feature_names_in_.tolist() == list(names)
+    turned = Dataset(x, y[:, None], data.attributes, data.ids, tuple("abcdfe"))
+    with pytest.raises(ValueError, match="feature 'f' where fit saw 'e'"):
+        model.predict(turned)
+
+
+def test_equal_observations_with_different_labels_are_reported(blobs: tuple[Array, Array]) -> None:
+    x, y = blobs
+    x[[3, 50, 60]] = x[2]
+    few = y.copy()
+    few[60] = -1
+    with pytest.warns(ConflictingLabelsWarning, match="rows 2, 3, 50"):
+        quick().fit(x, few)
+    few[50] = 0
+    quick().fit(x, few)  # no warning, which would be an error here
