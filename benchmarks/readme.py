@@ -11,6 +11,7 @@ from statistics import mean, stdev
 from typing import Any
 
 README = Path(__file__).parent.parent / "README.md"
+DATA = README.parent / "docs" / "data.md"
 RESULTS = Path(__file__).parent / "results"
 START, END = "<!-- evidence: made by benchmarks/readme.py from benchmarks/results -->", "<!-- end of evidence -->"
 
@@ -72,6 +73,40 @@ def _fashion(runs: list[dict[str, Any]]) -> list[str]:
     ]
 
 
+def data_evidence(results: Path = RESULTS) -> str:
+    """What reading data costs, as Markdown."""
+    batches, folder, disk, sprites = (
+        json.loads((results / f"{name}.json").read_text(encoding="utf-8"))
+        for name in ("data_batches", "data_folder", "data_disk", "sprites")
+    )
+    drawn = sprites["pictures_per_second"]["sprites"]["median"]
+    return "\n".join(
+        [
+            "`python benchmarks/data.py` and `python benchmarks/sprites.py`, on two cores:",
+            "",
+            "| what | measured | goal |",
+            "|---|---|---|",
+            f"| cutting a batch of 64 from uint8 in memory, share of a training step of the 32×32 model | "
+            f"{batches['share_of_a_step']:.2%} (most {batches['share_of_a_step_max']:.2%}) | under 5 % |",
+            f"| {folder['files']:,} PNG files of 32×32, first start | {folder['seconds_first']:.1f} s | |",
+            f"| the same, second start | {folder['seconds_second']:.2f} s | under 2 s |",
+            *(
+                f"| training on {disk['rows']:,} rows of 32×32 ({disk['gigabytes_of_rows']:.1f} GB) from {kind}, most "
+                f"memory held | {disk[f'{key}_gibibytes_held_at_most']:.2f} GiB | under 2 GiB |"
+                for key, kind in (("npy", "an .npy"), ("parquet", "Parquet"))
+            ),
+            f"| `sprites` of 64×64 drawn a second on one core | {drawn:,.0f} | at least 20,000 |",
+        ]
+    )
+
+
+def replaced(text: str, name: str, content: str) -> str:
+    """Text with ``content`` between the marks of ``name``."""
+    start = text.index("\n", text.index(f"<!-- {name}: ")) + 1
+    end = text.index(f"<!-- end of {name} -->")
+    return f"{text[:start]}{content}\n{text[end:]}"
+
+
 def with_evidence(text: str, tables: str) -> str:
     """README text with the tables between their marks."""
     before, rest = text.split(START)
@@ -81,3 +116,4 @@ def with_evidence(text: str, tables: str) -> str:
 
 if __name__ == "__main__":
     README.write_text(with_evidence(README.read_text(encoding="utf-8"), evidence()), encoding="utf-8")
+    DATA.write_text(replaced(DATA.read_text(encoding="utf-8"), "data", data_evidence()), encoding="utf-8")

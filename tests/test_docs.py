@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 import partedvae
+from example_sources import make
 from partedvae.cli import main
-from readme import README, evidence, with_evidence
+from partedvae.data.celeba import mapping_table
+from readme import DATA, README, data_evidence, evidence, replaced, with_evidence
 
 ROOT = README.parent
 DOCUMENTS = [README, *sorted((ROOT / "docs").glob("*.md"))]
@@ -40,6 +42,7 @@ def test_python_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    make(tmp_path)
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for command in commands():
         program, *arguments = shlex.split(command)
@@ -61,6 +64,13 @@ def test_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_table_of_evidence_is_that_of_the_results() -> None:
     text = README.read_text(encoding="utf-8")
     assert with_evidence(text, evidence()) == text
+    data = DATA.read_text(encoding="utf-8")
+    assert replaced(data, "data", data_evidence()) == data
+
+
+def test_the_table_of_celeba_is_that_of_the_code() -> None:
+    data = DATA.read_text(encoding="utf-8")
+    assert replaced(data, "celeba", mapping_table()) == data
 
 
 def test_links_and_files_named_in_the_documents_exist() -> None:

@@ -296,6 +296,20 @@ def data_describe(data: DataArgument, *, given: Given) -> None:
         typer.echo(line)
 
 
+@data_app.command("show")
+@reads_data
+def data_show(data: DataArgument, output: PngOption, seed: SeedOption = 0, *, given: Given) -> None:
+    """Draw some observations of each class, or for features their two widest directions.
+
+    Example: partedvae data show digits -o digits.png
+    """
+    from partedvae.data import load
+    from partedvae.report.glance import glance
+    from partedvae.report.page import save_png
+
+    save_png(_writable(output), glance(load(data, **given), seed))
+
+
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line; the one place where errors become lines and exit statuses."""
     words = sys.argv[1:] if arguments is None else list(arguments)

@@ -52,7 +52,7 @@ def _heart(across: Floats, up: Floats) -> Bools:
 
 
 _SHAPES: dict[str, Callable[[Floats, Floats], Bools]] = {"square": _square, "ellipse": _ellipse, "heart": _heart}
-_HUES = tuple(np.linspace(0, 0.9, 10).tolist())
+_HUES = tuple(k / 10 for k in range(10))
 _SPRITE = {
     "shape": tuple(_SHAPES),
     "scale": tuple(np.linspace(0.5, 1, 6).tolist()),

@@ -182,6 +182,20 @@ def scatter(original: Array, reconstruction: Array) -> Figure:
     return figure
 
 
+def groups(points: Mapping[str, Array], axes: tuple[str, str]) -> Figure:
+    """Points (N, 2) of several groups, those that are unlabelled behind the others in grey."""
+    figure = Figure(figsize=(5.5, 3.8), layout="constrained")
+    axis = figure.subplots()
+    for name, group in sorted(points.items(), key=lambda item: item[0] != "unlabelled"):
+        colour = _MUTED if name == "unlabelled" else None
+        axis.plot(*group.T, ".", markersize=4, alpha=0.7, color=colour, label=f"{name} ({len(group):,})")
+    axis.set_xlabel(axes[0], fontsize=9)
+    axis.set_ylabel(axes[1], fontsize=9)
+    axis.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    _plain(axis)
+    return figure
+
+
 def _limits(pictures: Sequence[Array]) -> tuple[float, float]:
     low = min(float(picture.min()) for picture in pictures)
     high = max(float(picture.max()) for picture in pictures)
