@@ -71,23 +71,27 @@ class PublishedModel:
 
     def fit(self, x: Array, labels: Array, labelled: Array, epochs: int) -> None:
         """Their recipe for MNIST, with the capacities' schedules ending where ours do."""
-        net, plateau = self.net, self.training.ReduceLROnPlateau
-        # torch has dropped this scheduler's switch for printing.
-        self.training.ReduceLROnPlateau = lambda *a, verbose=False, **options: plateau(*a, **options)
+        net = self.net
         supervised = itertools.chain(
             net.img_to_features.parameters(), net.features_to_hidden.parameters(), net.h_to_c_logit_fc.parameters()
         )
-        optimizers = [torch.optim.Adam(supervised, lr=_LR), torch.optim.Adam(net.parameters(), lr=_LR)]
-        trainer = self.training.Trainer(
-            net, optimizers, dataset="mnist", device=torch.device("cpu"), recon_type="bce",
-            z_capacity=[0.0, 7.0, CAPACITY_STEPS, 15], u_capacity=[0.0, 7.0, CAPACITY_STEPS, 15],
-            c_gamma=15.0, entropy_gamma=30.0, bc_gamma=30.0, bc_threshold=0.15,
-        )  # fmt: skip
+        trainer = self.trainer([torch.optim.Adam(supervised, lr=_LR), torch.optim.Adam(net.parameters(), lr=_LR)])
         pictures = _tensor(x)
         one_hot = torch.nn.functional.one_hot(torch.from_numpy(labels), _CLASSES).float()
         few = torch.from_numpy(labelled)
         trainer.train(Shuffled(pictures, one_hot), Shuffled(pictures[few], one_hot[few]), epochs=epochs)
         net.eval()
+
+    def trainer(self, optimizers: list[torch.optim.Adam]) -> Any:
+        """Their trainer with their settings for MNIST."""
+        plateau = torch.optim.lr_scheduler.ReduceLROnPlateau
+        # torch has dropped this scheduler's switch for printing.
+        self.training.ReduceLROnPlateau = lambda *a, verbose=False, **options: plateau(*a, **options)
+        return self.training.Trainer(
+            self.net, optimizers, dataset="mnist", device=torch.device("cpu"), recon_type="bce",
+            z_capacity=[0.0, 7.0, CAPACITY_STEPS, 15], u_capacity=[0.0, 7.0, CAPACITY_STEPS, 15],
+            c_gamma=15.0, entropy_gamma=30.0, bc_gamma=30.0, bc_threshold=0.15,
+        )  # fmt: skip
 
     def score(self, x: Array, y: Array) -> float:
         """Accuracy."""
