@@ -65,7 +65,7 @@ def _fashion(ours: list[dict[str, Any]], theirs: list[dict[str, Any]], step: dic
     oracle = mean(run["measured"]["oracle_accuracy"] for run in ours)
     return [
         "Fashion-MNIST, the first 256 of 60,000 labelled, preset `paper-mnist`, 30 epochs, mean ± sd; swaps and "
-        f"samples judged by a CNN of accuracy {oracle:.2f} (`make benchmark-fashion`; the published code run beside ours by "
+        f"samples judged by a CNN of accuracy {oracle:.2f} (`make benchmark-fashion`; the published code by "
         "`python benchmarks/published_code.py`):",
         "",
         f"| figure | published code, earlier run | the same, {len(theirs)} runs | partedvae, {len(ours)} runs |",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -88,15 +88,15 @@ def gradients(ours: PartedModel, theirs: Any) -> Pairs:
 
 
 def _paired(ours: PartedModel, theirs: Any, of: Any, z: Tensor, z_bias: Tensor) -> Iterator[tuple[str, Tensor, Tensor]]:
-    networks: dict[str, tuple[Any, Any]] = {
+    networks = {
         "encoder": (ours.encoder, [*theirs.img_to_features, *theirs.features_to_hidden]),
-        "decoder": ([*ours.decoder.hidden, *ours.decoder.image], [*theirs.latent_to_features, *theirs.features_to_img]),
+        "decoder": (ours.decoder, [*theirs.latent_to_features, *theirs.features_to_img]),
     }
     u_size = ours.partition.u_size
     z_size = ours.partition.z_dim
     u_then_z = torch.cat([torch.arange(z_size, z_size + u_size), torch.arange(z_size)])  # theirs decode z, then u
-    for name, (own_layers, their_layers) in networks.items():
-        for number, (own, other) in enumerate(zip(_weighted(own_layers), _weighted(their_layers), strict=True)):
+    for name, (network, layers) in networks.items():
+        for number, (own, other) in enumerate(zip(_weighted(network.modules()), _weighted(layers), strict=True)):
             weight = of(other.weight)
             first = name == "decoder" and number == 0
             yield f"{name} {number}", of(own.weight), weight[:, u_then_z] if first else weight
@@ -118,7 +118,7 @@ def _paired(ours: PartedModel, theirs: Any, of: Any, z: Tensor, z_bias: Tensor) 
     yield "prior log-variances", of(ours.prior.raw_logvar), of(theirs.u_prior_logvars_before_tanh)
 
 
-def _weighted(layers: Any) -> list[nn.Module]:
+def _weighted(layers: Iterable[nn.Module]) -> list[Any]:
     return [layer for layer in layers if hasattr(layer, "weight")]
 
 
