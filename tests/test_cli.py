@@ -6,6 +6,7 @@ import contextlib
 import csv
 import io
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -173,6 +174,38 @@ def test_a_run_is_repeated_resumed_or_overwritten_only_on_request(run: Path, tmp
     assert resumed.returncode == 0, resumed.stderr
     assert (again / "model.safetensors").read_bytes() == (run / "model.safetensors").read_bytes()
     assert call("train", "digits", *options, "--overwrite").returncode == 0
+
+
+def test_a_run_that_fails_before_its_first_checkpoint_leaves_the_folder_as_it_was(run: Path, tmp_path: Path) -> None:
+    x = np.ones((40, 3))
+    x[7, 1] = np.nan
+    np.savez(tmp_path / "bad.npz", X=x, y=np.arange(40) % 2)
+    failed = call("train", tmp_path / "bad.npz", "--out", tmp_path / "new", *QUICK)
+    assert failed.returncode != 0
+    assert "NaN at row 7, column 1" in failed.stderr
+    assert not (tmp_path / "new").exists()
+    shutil.copytree(run, tmp_path / "old")
+    (tmp_path / "old" / "notes.txt").write_text("mine")
+    before = {path: path.read_bytes() for path in (tmp_path / "old").rglob("*") if path.is_file()}
+    assert call("train", tmp_path / "bad.npz", "--out", tmp_path / "old", "--overwrite", *QUICK).returncode != 0
+    assert {path: path.read_bytes() for path in (tmp_path / "old").rglob("*") if path.is_file()} == before
+
+
+def test_what_cannot_be_written_to_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = call("train", "digits", "--labels-per-class", 2, "--out", tmp_path / "file" / "run", *QUICK)
+    assert done.returncode == 1
+    assert "Not a directory" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_suggestions_are_a_table(run: Path, tmp_path: Path) -> None:
+    assert call("suggest", run, "digits", "-n", 7, "-o", tmp_path / "s.csv").returncode == 0
+    with (tmp_path / "s.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["rank"] for row in rows] == [str(place) for place in range(1, 8)]
+    assert len({row["id"] for row in rows}) == 7
+    assert all(row["label"] in set("0123456789") and 0 < float(row["confidence"]) <= 1 for row in rows)
 
 
 def test_settings_come_from_preset_file_and_options_in_that_order(tmp_path: Path) -> None:

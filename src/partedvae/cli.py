@@ -251,6 +251,67 @@ def traverse(
 
 
 @app.command()
+@reads_data
+def evaluate(
+    run: RunArgument,
+    data: Annotated[
+        str | None, typer.Argument(metavar="DATA", help="default: the rows that the run held out; else as for train")
+    ] = None,
+    seed: SeedOption = 0,
+    *,
+    given: Given,
+) -> None:
+    """Measure what was learnt, print the table and write RUN/metrics.json.
+
+    Accuracy and calibration; what each code tells of the class; what an independent judge sees in swaps and samples;
+    and, where factors of the data are known, the measures of disentanglement.
+
+    Examples:
+    partedvae evaluate runs/digits
+
+    partedvae evaluate runs/clothes fashion-mnist --split test
+    """
+    from rich.console import Console
+
+    from partedvae import runs
+    from partedvae.metrics.evaluation import evaluate as measure
+    from partedvae.tables import evaluation_table
+
+    model = _load(run)
+    if data is None:
+        shown, taught = runs.judged(runs.read_plan(run))
+    else:
+        _, shown = _model_and_data(run, data, given)
+        taught = None
+    found = measure(model, shown, oracle_data=taught, random_state=seed)
+    runs.add_metrics(run, found)
+    Console().print(evaluation_table(found))
+
+
+@app.command()
+@reads_data
+def suggest(
+    run: RunArgument,
+    data: DataArgument,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE.csv", help="table to write")],
+    n: Annotated[int, typer.Option("-n", min=1, help="how many")] = 20,
+    seed: SeedOption = 0,
+    *,
+    given: Given,
+) -> None:
+    """Write the observations most worth labelling next: rank, id, and the label that the model would give.
+
+    Example: partedvae suggest runs/digits digits -n 20 -o to_label.csv
+    """
+    from partedvae.persistence import write_whole
+    from partedvae.tables import suggestion_rows, write_csv
+
+    model, dataset = _model_and_data(run, data, given)
+    header, rows = suggestion_rows(model, dataset, n, seed)
+    write_whole(_writable(output), lambda path: write_csv(path, header, rows))
+
+
+@app.command()
 def report(run: RunArgument) -> None:
     """Write RUN/report.html and RUN/figures again from the model and the data it was trained on.
 
@@ -356,7 +417,9 @@ def _trainer_options(
     if logger is not None:
         from lightning.pytorch import loggers as kinds
 
-        options["logger"] = getattr(kinds, loggers[logger] or "")(out, name="logs")
+        from partedvae import runs
+
+        options["logger"] = getattr(kinds, loggers[logger] or "")(out, name=runs.LOGS)
     return options
 
 

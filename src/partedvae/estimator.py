@@ -24,7 +24,7 @@ from partedvae.data.conflicts import find_duplicates
 from partedvae.data.dataset import Dataset
 from partedvae.data.lazy import InOrder, LazyRows
 from partedvae.data.sparse import SparseRows
-from partedvae.divergences import entropy_categorical
+from partedvae.divergences import entropy_categorical, kl_standard_normal
 from partedvae.generation import counterfactual_codes, prior_codes, traversal_codes, traversal_values
 from partedvae.inference import decode, evidence_bound, infer
 from partedvae.labels import Attribute
@@ -314,10 +314,20 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
     def encode(self, X: Observed) -> Codes:
         """Class probabilities and the posterior means of u and z; deterministic."""
         posterior = self._infer(X)
-        probabilities = [
-            part.double().softmax(dim=1).numpy() for part in self.net_.partition.by_attribute(posterior.log_c)
-        ]
-        return Codes(_one_or_list(probabilities), posterior.u_mean.numpy(), posterior.z_mean.numpy())
+        return Codes(self._probabilities(posterior), posterior.u_mean.numpy(), posterior.z_mean.numpy())
+
+    def draw_codes(self, X: Observed, random_state: RandomState = None) -> Codes:
+        """Class probabilities, and u and z drawn from their posteriors given the most probable class."""
+        posterior = self._infer(X)
+        noise = torch.Generator().manual_seed(_seed(random_state))
+        drawn = posterior.sample(noise).numpy()
+        u_size = self.net_.partition.u_size
+        return Codes(self._probabilities(posterior), drawn[:, :u_size], drawn[:, u_size:])
+
+    def z_kl(self, X: Observed) -> Array:
+        """KL(q(z_i | x) ‖ N(0, 1)) of each observation and dimension, in nats: (N, d_z)."""
+        posterior = self._infer(X)
+        return kl_standard_normal(posterior.z_mean, posterior.z_logvar).numpy()
 
     def transform(self, X: Observed) -> Array:
         """Posterior means (N, D_u + D_z), columns u then z."""
@@ -540,6 +550,10 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
 
     def _infer(self, X: Observed) -> Posterior:
         return infer(self._fitted_net(), self._observations(X))
+
+    def _probabilities(self, posterior: Posterior) -> Array | list[Array]:
+        parts = self.net_.partition.by_attribute(posterior.log_c)
+        return _one_or_list([part.double().softmax(dim=1).numpy() for part in parts])
 
     def _decode(self, codes: Tensor) -> Array:
         return self.layout_.to_array(decode(self.net_, codes))

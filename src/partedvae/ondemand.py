@@ -11,12 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from partedvae.data.lazy import InOrder, Rows, in_memory, mapping, split, take
+from partedvae.data.lazy import Rows, forgettable, in_memory, is_stream, mapping, split, take
 from partedvae.layout import Layout
 
 _KEPT_IN_MEMORY = 2**28  # bytes: a mapped file of so many is read whole, since that is faster
-_TOUCHED_A_ROW = 2**16  # bytes that reading one row of a mapped file brings in, with what the system reads ahead
-_HELD = 2**28  # bytes of a mapped file that may stay in memory before they are let go
+_TOUCHED_A_ROW = 2**21  # bytes that reading one row of a mapped file may bring in: a huge page
+_HELD = 2**29  # bytes of a mapped file that may stay in memory before they are let go
 
 
 class OnDemand:
@@ -34,7 +34,8 @@ class OnDemand:
         self.rows, self.layout = rows, layout
         self.shape = torch.Size((len(rows), *layout.tensor_shape))
         self.dtype = torch.uint8 if rows.dtype == np.uint8 else torch.float32
-        self._mapping = mapping(rows)
+        self._mapping = forgettable(rows)
+        self._advice: int | None = None
         self._touched = 0
 
     @property
@@ -46,11 +47,15 @@ class OnDemand:
         return len(self.rows)
 
     def __getitem__(self, rows: Tensor | slice) -> Tensor:
+        if isinstance(rows, Tensor) and is_stream(self.rows):
+            raise ValueError("Of a stream no rows can be drawn: train on all of it, or on the first (max_rows).")
         numbers = np.arange(*rows.indices(len(self))) if isinstance(rows, slice) else rows.cpu().numpy()
+        self._advise(mmap.MADV_RANDOM)
         return self._tensor(self.rows[numbers])
 
     def split(self, size: int) -> Iterator[Tensor]:
         """All rows in order, so many at a time."""
+        self._advise(mmap.MADV_SEQUENTIAL)
         yield from map(self._tensor, split(self.rows, size))
 
     def take(self, rows: Tensor) -> OnDemand:
@@ -59,7 +64,7 @@ class OnDemand:
         Raises:
             ValueError: they come as a stream, of which no row can be left out.
         """
-        if isinstance(self.rows, InOrder):
+        if is_stream(self.rows):
             raise ValueError("A stream cannot be divided: validate on data of its own (validation_data).")
         return OnDemand(take(self.rows, rows.cpu().numpy()), self.layout)
 
@@ -67,6 +72,12 @@ class OnDemand:
         part = self.layout.to_tensor(rows)
         self._let_go(max(part.nbytes, len(rows) * _TOUCHED_A_ROW))
         return part
+
+    def _advise(self, advice: int) -> None:
+        """Tell the system in which order a mapped file is read: at random, reading ahead costs more than it brings."""
+        if self._mapping is not None and advice != self._advice:
+            self._mapping.madvise(advice)
+            self._advice = advice
 
     def _let_go(self, touched: int) -> None:
         self._touched += touched

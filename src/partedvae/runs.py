@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+import shutil
+import uuid
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,15 +22,16 @@ from partedvae.data import DataError, Dataset, Reading, choose_labelled, hold_ou
 from partedvae.data.dataset import Skipped
 from partedvae.data.lazy import Rows, chunks, in_memory
 from partedvae.data.subsets import random_rows
-from partedvae.estimator import PartedVAE
-from partedvae.persistence import CONFIG, write_whole
+from partedvae.estimator import ConflictingLabelsWarning, PartedVAE
+from partedvae.persistence import CONFIG, HISTORY, WEIGHTS, write_whole
 from partedvae.report import write_report
 from partedvae.report.sections import Subject
 from partedvae.tables import write_csv
 
 RUN, METRICS, REPORT, SKIPPED = "run.json", "metrics.json", "report.html", "skipped.csv"
-CHECKPOINTS, LAST_CHECKPOINT = "checkpoints", "last.ckpt"
+CHECKPOINTS, LAST_CHECKPOINT, FIGURES, LOGS = "checkpoints", "last.ckpt", "figures", "logs"
 
+_TAUGHT = 10_000  # rows that the judge of swaps learns from
 _SHOWN = 5_000  # of observations that are not in memory, so many are read for the report
 
 
@@ -114,20 +119,80 @@ def train(
     parts = Parts.of(plan, data)
     checkpoints = folder / CHECKPOINTS
     model = PartedVAE(**plan.settings.model_dump(), verbose=verbose, trainer_options=dict(trainer_options))
-    if not resume:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / RUN, plan.model_dump(mode="json"))
-        _write_skipped(folder / SKIPPED, data.skipped)
-    model.fit(
-        parts.training,
-        checkpoints=checkpoints,
-        resume_from=checkpoints / LAST_CHECKPOINT if resume else None,
-    )
+    with nullcontext() if resume else _replacing(folder):
+        if not resume:
+            write_json(folder / RUN, plan.model_dump(mode="json"))
+            _write_skipped(folder / SKIPPED, data.skipped)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConflictingLabelsWarning)  # the command line has a line of its own
+            model.fit(
+                parts.training,
+                checkpoints=checkpoints,
+                resume_from=checkpoints / LAST_CHECKPOINT if resume else None,
+            )
     model.save(folder)
     figures = metrics(model, parts)
     write_json(folder / METRICS, figures)
     report(folder, model, plan, parts, figures)
     return figures
+
+
+@contextmanager
+def _replacing(folder: Path) -> Iterator[None]:
+    """A folder without the files of an earlier run, which come back if the new one fails before it can be resumed."""
+    created = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    aside = folder / f".replaced-{uuid.uuid4().hex}"
+    _move_run(folder, aside)
+    try:
+        yield
+    except BaseException:
+        if not (folder / CHECKPOINTS / LAST_CHECKPOINT).exists():
+            _move_run(folder, folder / f"{aside.name}-failed")
+            shutil.rmtree(folder / f"{aside.name}-failed", ignore_errors=True)
+            if aside.exists():
+                _move_run(aside, folder)
+            if created:
+                folder.rmdir()
+        raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _move_run(source: Path, target: Path) -> None:
+    """Move what belongs to a run, and nothing else that may lie in the folder."""
+    for name in (RUN, CONFIG, WEIGHTS, HISTORY, METRICS, REPORT, SKIPPED, FIGURES, CHECKPOINTS, LOGS):
+        if (source / name).exists():
+            target.mkdir(exist_ok=True)
+            (source / name).rename(target / name)
+
+
+def judged(plan: Plan) -> tuple[Dataset, Dataset]:
+    """What a run is measured on, and what the judge of its swaps may learn from: the other rows, with all labels.
+
+    Measured on are the rows held out; if there are none, half of those whose labels were hidden from training.
+
+    Raises:
+        RunError: every label was used in training.
+    """
+    data = plan.data()
+    if plan.held_out:
+        rows = np.array(plan.held_out)
+    else:
+        hidden = np.setdiff1d(data.labelled, plan.labelled)
+        rows = np.sort(np.random.default_rng(0).permutation(hidden)[: len(hidden) // 2])
+        if not len(rows):
+            raise RunError("Training saw every label of the run. Name other DATA, or train with --holdout.")
+    others = np.setdiff1d(np.arange(len(data)), rows)
+    return data.take(rows), data.take(others[random_rows(len(others), _TAUGHT)])
+
+
+def add_metrics(folder: Path, found: Mapping[str, float]) -> None:
+    """Add figures to ``metrics.json``; those that could not be computed are null there."""
+    path = folder / METRICS
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    plain = {name: None if math.isnan(value) else value for name, value in found.items()}
+    write_json(path, {**known, **plain, "notes": getattr(found, "notes", {})})
 
 
 def metrics(model: PartedVAE, parts: Parts) -> dict[str, float]:

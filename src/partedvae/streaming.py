@@ -56,18 +56,15 @@ class StreamLoader:
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return math.ceil(len(self.stream) / _world()[1] / self.batch_size)
+        return math.ceil(self.stream.share(_world()[1]) / self.batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
         rank, world_size = _world()
         generator = torch.Generator().manual_seed(mixed(self.seed, self.epoch) + rank)
         hands = dealt(self.deck, min(self.batch_size, len(self.labels)), generator)
-        share = math.ceil(len(self.stream) / world_size)
-        parts = self.stream.epoch(self.epoch, self.seed, self.batch_size, rank, world_size)
-        for start in range(0, share, self.batch_size):
-            x = self.layout.to_tensor(next(parts))[: share - start]
+        for x in self.stream.epoch(self.epoch, self.seed, self.batch_size, rank, world_size):
             labelled = next(hands)
-            yield Batch(x, self.x_labelled[labelled], self.labels[labelled])
+            yield Batch(self.layout.to_tensor(x), self.x_labelled[labelled], self.labels[labelled])
 
 
 def _world() -> tuple[int, int]:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from rich.table import Table
 
 from partedvae.data.dataset import Dataset
 from partedvae.estimator import PartedVAE
 from partedvae.labels import Attribute
+
+if TYPE_CHECKING:
+    from partedvae.metrics.evaluation import Evaluation
 
 Row = list[Any]
 
@@ -35,9 +39,43 @@ def prediction_rows(model: PartedVAE, data: Dataset) -> tuple[list[str], Iterato
     )
 
 
+def suggestion_rows(model: PartedVAE, data: Dataset, n: int, seed: int) -> tuple[list[str], list[Row]]:
+    """Header and rows: rank, id, and for each attribute the most probable label and its probability."""
+    chosen = model.suggest(data, n, random_state=seed)
+    probabilities = model.predict_proba(data.take(chosen))
+    parts = probabilities if isinstance(probabilities, list) else [probabilities]
+    header = ["rank", "id"]
+    for attribute in model.attributes_:
+        suffix = f"_{attribute.name}" if len(parts) > 1 else ""
+        header += [f"label{suffix}", f"confidence{suffix}"]
+    rows: list[Row] = []
+    for place, row in enumerate(chosen):
+        cells: Row = [place + 1, data.ids[int(row)]]
+        for attribute, part in zip(model.attributes_, parts, strict=True):
+            best = int(part[place].argmax())
+            cells += [attribute.classes[best], f"{part[place, best]:.6f}"]
+        rows.append(cells)
+    return header, rows
+
+
+def evaluation_table(found: Evaluation) -> Table:
+    """Measures for a terminal, with their intervals beside them and the reason where there is none."""
+    table = Table("measure", "value", "95 % interval", "if it told nothing", box=None, pad_edge=False)
+    for name, value in found.items():
+        if name.endswith(("_low", "_high", "_null")):
+            continue
+        if name in found.notes:
+            table.add_row(name, "—", found.notes[name])
+            continue
+        interval = f"{found[f'{name}_low']:.3f} to {found[f'{name}_high']:.3f}" if f"{name}_low" in found else ""
+        null = f"below {found[f'{name}_null']:.3f}" if f"{name}_null" in found else ""
+        table.add_row(name, f"{value:.4g}", interval, null)
+    return table
+
+
 def write_csv(path: Path, header: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
     """A CSV file."""
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         writer = csv.writer(file)
         writer.writerow(header)
         writer.writerows(rows)

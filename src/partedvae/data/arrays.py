@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +29,7 @@ def read_npy(path: Path, reading: Reading) -> Dataset:
     Raises:
         DataError: the file is damaged, holds Python objects, or has no rows.
     """
-    x = _loaded(path, lambda: np.load(path, mmap_mode="r", allow_pickle=False))
-    return of_arrays(x, None, path, reading)
+    return of_arrays(map_npy(path, str(path)), None, path, reading)
 
 
 def read_npz(path: Path, reading: Reading) -> Dataset:
@@ -39,14 +40,17 @@ def read_npz(path: Path, reading: Reading) -> Dataset:
     Raises:
         DataError: the file is damaged, holds Python objects, or has no ``X``.
     """
-    x, y = _loaded(path, lambda: _members(path))
+    with _naming(str(path)):
+        x, y = _members(path)
     return of_arrays(x, y, path, reading)
 
 
 def of_arrays(x: Rows, y: Array | None, path: Path, reading: Reading) -> Dataset:
     """A data set of observations and labels; errors name the file."""
-    if len(x.shape) < 2 or not len(x):
+    if not 2 <= len(x.shape) <= 4 or 0 in x.shape:
         raise DataError(f"{path}: X has shape {x.shape}; it should be (N, F) features or (N, H, W[, C]) images.")
+    if x.dtype.kind not in "buif":
+        raise DataError(f"{path}: X is of {x.dtype}; it should be of numbers.")
     codes, attributes = encode_labels(y, len(x), str(path), reading)
     data = Dataset(x, codes, attributes, Numbered(range(len(x))))
     return data if reading.max_rows is None else data.take(random_rows(len(data), reading.max_rows))
@@ -58,7 +62,9 @@ def encode_labels(
     """Labels as numbers, where what blank text and ``reading.missing`` name is missing; none at all for ``None``."""
     if y is None:
         return np.empty((n_rows, 0), dtype=np.int64), ()
-    if y.dtype.kind in "UO":
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.dtype.kind in "UO" or reading.missing:
         blank = np.isin(y.astype(str), ["", *reading.missing])
         y = y.astype(object)
         y[blank] = None
@@ -67,6 +73,15 @@ def encode_labels(
     except ValueError as error:
         raise DataError(f"{where}: {error}") from None
     return codes, tuple(attributes)
+
+
+def map_npy(path: Path, called: str) -> Array:
+    """The array of an ``.npy``, mapped; an error calls the file as it is told to."""
+    with _naming(called):
+        with path.open("rb") as file:
+            _header(file, "it")
+        mapped: Array = np.lib.format.open_memmap(path, mode="r")
+        return mapped
 
 
 def map_member(path: Path, name: str) -> Array | None:
@@ -80,12 +95,8 @@ def map_member(path: Path, name: str) -> Array | None:
         header = file.read(_LOCAL_HEADER)
         skip = sum(int.from_bytes(header[part], "little") for part in (_NAME_LENGTH, _EXTRA_LENGTH))
         file.seek(skip, 1)
-        version = np.lib.format.read_magic(file)
-        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, fortran_order, dtype = read_header(file)
+        shape, fortran_order, dtype = _header(file, f"array {name}")
         start = file.tell()
-    if dtype.hasobject:
-        raise ValueError(f"array {name} holds Python objects, which are not read")
     if not np.prod(shape):
         return None
     order: Literal["C", "F"] = "F" if fortran_order else "C"
@@ -94,17 +105,38 @@ def map_member(path: Path, name: str) -> Array | None:
 
 
 def _members(path: Path) -> tuple[Rows, Array | None]:
-    with np.load(path, allow_pickle=False) as arrays:
-        if "X" not in arrays:
-            raise DataError(f"{path} has no array X; it has {', '.join(arrays.files) or 'nothing'}.")
+    with zipfile.ZipFile(path) as archive:
+        names = [name.removesuffix(".npy") for name in archive.namelist()]
+        if "X" not in names:
+            raise DataError(f"{path} has no array X; it has {', '.join(names) or 'nothing'}.")
         mapped = map_member(path, "X")
-        return arrays["X"] if mapped is None else mapped, arrays.get("y")
+        return _read(archive, "X") if mapped is None else mapped, _read(archive, "y") if "y" in names else None
 
 
-def _loaded(path: Path, load: Any) -> Any:
+def _header(file: IO[bytes], called: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, whether it is in Fortran's order, and type of the array that follows."""
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, fortran_order, dtype = read(file)
+    if dtype.hasobject:
+        raise ValueError(f"{called} holds Python objects, which are not read; save numbers, or text with blanks in it")
+    return shape, fortran_order, dtype
+
+
+def _read(archive: zipfile.ZipFile, name: str) -> Array:
+    with archive.open(f"{name}.npy") as member:
+        _header(member, f"array {name}")
+    with archive.open(f"{name}.npy") as member:
+        array: Array = np.lib.format.read_array(member, allow_pickle=False)
+        return array
+
+
+@contextmanager
+def _naming(called: str) -> Iterator[None]:
+    """Say of which file it is that an error speaks."""
     try:
-        return load()
+        yield
     except DataError:
         raise
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError) as error:
-        raise DataError(f"{path} cannot be read: {error}") from None
+    except Exception as error:  # NumPy, zipfile and zlib meet damage with errors of many kinds
+        raise DataError(f"{called} cannot be read: {error}") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -18,7 +19,7 @@ from partedvae.data.dataset import DataError
 
 Array = NDArray[Any]
 
-_FORMAT = 1  # another number makes every cached file anew
+_FORMAT = 2  # another number makes every cached file anew
 _COMPLETE, _ROWS = "fingerprint.json", "rows.npy"
 
 
@@ -41,26 +42,24 @@ def stored(name: str, fingerprint: str, build: Callable[[Path], None]) -> Path:
     Raises:
         DataError: the cache cannot be written; it says how to do without.
     """
-    place = cache_folder() / hashlib.sha256(name.encode()).hexdigest()[:24]
+    place = cache_folder() / hashlib.sha256(os.fsencode(name)).hexdigest()[:24]
     mark = {"format": _FORMAT, "source": name, "fingerprint": fingerprint}
-    if _read(place / _COMPLETE) == mark:
+    if _holds(place, mark):
         return place
     temporary = place.with_name(f".{place.name}-{uuid.uuid4().hex}")
     try:
         temporary.mkdir(parents=True)
         build(temporary)
-        (temporary / _COMPLETE).write_text(json.dumps(mark), encoding="utf-8")
-        if place.exists():
-            # Moved away in one step, so that no reader finds a folder half removed.
-            old = place.with_name(f".{place.name}-{uuid.uuid4().hex}")
-            place.replace(old)
-            shutil.rmtree(old)
+        (temporary / _COMPLETE).write_text(json.dumps({**mark, "files": _files(temporary)}), encoding="utf-8")
+        if place.exists() and not _holds(place, mark):
+            _remove(place)
         temporary.replace(place)
     except OSError as error:
-        raise DataError(
-            f"The cache {cache_folder()} cannot be written: {error}. Make room there, name another folder in the "
-            "environment variable PARTEDVAE_CACHE, or use --no-cache."
-        ) from None
+        if not _holds(place, mark):  # another process may have made it meanwhile, and use it already
+            raise DataError(
+                f"The cache {cache_folder()} cannot be written: {error}. Make room there, name another folder in the "
+                "environment variable PARTEDVAE_CACHE, or use --no-cache."
+            ) from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return place
@@ -70,8 +69,7 @@ def digest_of_files(paths: Sequence[Path], *options: object) -> str:
     """A fingerprint of files by name, size and time of change, and of whatever else decides what is made of them."""
     digest = hashlib.sha256(repr(options).encode())
     for path in paths:
-        state = path.stat()
-        digest.update(f"{path}\0{state.st_size}\0{state.st_mtime_ns}\n".encode())
+        digest.update(os.fsencode(f"{path}\0{_state(path)}\n"))
     return digest.hexdigest()
 
 
@@ -122,8 +120,31 @@ def write_rows(path: Path, shape: tuple[int, ...], dtype: DTypeLike, parts: Iter
             file.write(np.ascontiguousarray(part, dtype=dtype).data)
 
 
-def _read(path: Path) -> object:
+def _holds(place: Path, mark: dict[str, object]) -> bool:
+    """Whether a folder was filled to the end for this source, and its files are as they were left then."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads((place / _COMPLETE).read_text(encoding="utf-8"))
+        return bool(found == {**mark, "files": _files(place)})
     except (OSError, ValueError):
-        return None
+        return False
+
+
+def _remove(place: Path) -> None:
+    """Move a folder away in one step, so that no reader finds it half removed, unless another process has."""
+    old = place.with_name(f".{place.name}-{uuid.uuid4().hex}")
+    with contextlib.suppress(FileNotFoundError):
+        place.replace(old)
+        shutil.rmtree(old)
+
+
+def _files(folder: Path) -> dict[str, str]:
+    return {path.name: _state(path) for path in folder.iterdir() if path.name != _COMPLETE}
+
+
+def _state(path: Path) -> str:
+    """Size and time of change of a file, or why it cannot be read, which may change too."""
+    try:
+        found = path.stat()
+    except OSError as error:
+        return str(error.strerror)
+    return f"{found.st_size}\0{found.st_mtime_ns}"

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import math
+import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,6 +26,8 @@ Codes = NDArray[np.int64]
 
 _ROWS_AT_ONCE = 16_384
 _WORTH_A_FILE = 2**28  # bytes: larger tables are mapped, smaller ones are in memory
+_NAME = re.compile(r"[+-]?0[0-9]|.*_")  # what Python would read as a number, but people write as a name: 007, 1_2
+_INDEX = "__index_level_"  # columns that pandas adds
 
 
 class Table(Protocol):
@@ -52,7 +57,8 @@ class CsvTable:
     """A CSV, in memory: UTF-8, its columns divided by commas, semicolons or tabs, their names in the first line.
 
     Raises:
-        DataError: no header, a name twice, a row of another length, another encoding; it says in which line.
+        DataError: no header, a column without a name or with that of another, a row of another length, another
+            encoding; it says in which line.
     """
 
     def __init__(self, path: Path) -> None:
@@ -61,16 +67,20 @@ class CsvTable:
         self.names = lines[0][1] if lines else []
         if not any(self.names):
             raise DataError(f"{path} is empty; its first line should name the columns.")
-        twice = [name for name in self.names if self.names.count(name) > 1]
-        if twice:
-            raise DataError(f"{path}: column {twice[0]!r} is there twice.")
+        if not all(self.names):
+            raise DataError(
+                f"{path}: column {self.names.index('') + 1} has no name in the first line. Name it id if it tells the "
+                "rows apart (pandas: to_csv(index=False) leaves it out)."
+            )
+        _require_different(path, self.names)
         self.n_rows = len(lines) - 1
         self._numbers = [number for number, _ in lines[1:]]
         for row, (_, cells) in enumerate(lines[1:]):
             if len(cells) != len(self.names):
                 raise DataError(f"{path}, {self.place(row)}: has {len(cells)} cells, the header {len(self.names)}.")
         table = [cells for _, cells in lines[1:]]
-        self._columns = dict(zip(self.names, zip(*table, strict=True), strict=True)) if table else {}
+        columns = zip(*table, strict=True) if table else [()] * len(self.names)
+        self._columns: dict[str, tuple[str, ...]] = dict(zip(self.names, columns, strict=True))
 
     def is_numeric(self, name: str) -> bool:
         """Whether every cell is a number or blank, and one is not blank."""
@@ -86,7 +96,8 @@ class CsvTable:
                 row, cell = next((r, c) for r, c in enumerate(self._columns[name]) if _as_floats([c]) is None)
                 what = f"holds {cell!r}, which is no number" if cell else "is blank"
                 raise DataError(f"{self.path}, {self.place(row)}: column {name} {what}.")
-            x[:, place] = values
+            with np.errstate(over="ignore"):  # becomes infinity, which fit refuses as it refuses that of the file
+                x[:, place] = values
         return x
 
     def texts(self, name: str) -> list[str]:
@@ -96,7 +107,8 @@ class CsvTable:
     def labels(self, name: str, missing: Sequence[str]) -> tuple[Codes, Attribute | None]:
         """A column as labels; whole numbers become integers."""
         distinct, inverse = np.unique(np.array(self._columns[name], dtype=object), return_inverse=True)
-        return _labels(self, name, _numbers_or_texts([str(value) for value in distinct]), inverse, missing)
+        texts = ["" if value in missing else str(value) for value in distinct]
+        return _labels(self, name, _numbers_or_texts(texts), inverse, ())
 
     def place(self, row: int) -> str:
         """The line in which a row ends."""
@@ -107,7 +119,7 @@ class CsvTable:
             with self.path.open(newline="", encoding="utf-8-sig") as file:
                 header = file.readline()
                 file.seek(0)
-                delimiter = max(",;\t", key=header.count)
+                delimiter = max(",;\t", key=lambda mark: _n_cells(header, mark))
                 reader = csv.reader(file, delimiter=delimiter)
                 return [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
         except UnicodeDecodeError:
@@ -128,33 +140,32 @@ class ParquetTable:
     """A Parquet file, of which only the columns asked for are read, and features a part of the rows at a time.
 
     Raises:
-        DataError: it is no Parquet file, or pyarrow is not installed.
+        DataError: it is no Parquet file, it is damaged, or pyarrow is not installed.
     """
 
     def __init__(self, path: Path) -> None:
-        arrow = require("pyarrow", "tables", f"{path} is a Parquet file")
+        require("pyarrow", "tables", f"{path} is a Parquet file")
         from pyarrow import parquet
 
         self.path = path
-        try:
+        with self._naming():
             self._file = parquet.ParquetFile(path)
-        except (OSError, arrow.ArrowException) as error:
-            raise DataError(f"{path} cannot be read: {error}") from None
-        self._types = {field.name: field.type for field in self._file.schema_arrow}
-        self.names = list(self._types)
+            fields = list(self._file.schema_arrow)
+        _require_different(path, [field.name for field in fields])
+        self._types = {field.name: field.type for field in fields}
+        self.names = [name for name in self._types if not name.startswith(_INDEX)]
         self.n_rows = self._file.metadata.num_rows
 
     def is_numeric(self, name: str) -> bool:
         """Whether a column holds numbers, or lists of them."""
         from pyarrow import types
 
-        kind = self._types[name]
-        while types.is_list(kind) or types.is_fixed_size_list(kind) or types.is_large_list(kind):
-            kind = kind.value_type
+        kind = _inner(self._types[name])
         return bool(types.is_integer(kind) or types.is_floating(kind))
 
     def numbers(self, names: Sequence[str], reading: Reading) -> Rows:
         """Columns side by side, (N, F) of float32; a column of lists with the shape and type that these have."""
+        self._require_numbers(names)
         shape, dtype = self._shape(names)
         size = self.n_rows * dtype.itemsize * int(np.prod(shape))
         in_memory = size < _WORTH_A_FILE or not reading.cache
@@ -165,59 +176,121 @@ class ParquetTable:
 
     def texts(self, name: str) -> list[str]:
         """A column as text, blank where it is null."""
-        return ["" if value is None else str(value) for value in self._file.read([name])[name].to_pylist()]
+        with self._naming():
+            return ["" if value is None else str(value) for value in self._column(name).to_pylist()]
 
     def labels(self, name: str, missing: Sequence[str]) -> tuple[Codes, Attribute | None]:
         """A column as labels, of the type that the file has."""
-        column = self._file.read([name])[name].combine_chunks()
-        coded = column if hasattr(column, "dictionary") else column.dictionary_encode()
-        inverse = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
-        return _labels(self, name, coded.dictionary.to_pylist(), inverse, missing)
+        from pyarrow import types
+
+        if types.is_nested(self._types[name]):
+            raise DataError(
+                f"{self.path}: column {name} holds {self._types[name]}, which is no label. "
+                "Name the columns that are with --label-columns."
+            )
+        with self._naming():
+            column = self._column(name).combine_chunks()
+            coded = column if hasattr(column, "dictionary") else column.dictionary_encode()
+            inverse = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+            distinct = coded.dictionary.to_pylist()
+        return _labels(self, name, distinct, inverse, missing)
 
     def place(self, row: int) -> str:
         """A row, counted from 0."""
         return f"row {row}"
 
+    def _column(self, name: str) -> Any:
+        column = self._file.read([name])[name]
+        self._require_rows(len(column))
+        return column
+
+    def _require_numbers(self, names: Sequence[str]) -> None:
+        from pyarrow import types
+
+        for name in names:
+            kind = self._types[name]
+            if not self.is_numeric(name) and not types.is_boolean(kind):
+                raise DataError(f"{self.path}: column {name} holds {kind}, which is no number.")
+            if types.is_nested(kind) and len(names) > 1:
+                raise DataError(f"{self.path}: column {name} holds lists; it can be the only feature column.")
+
     def _shape(self, names: Sequence[str]) -> tuple[tuple[int, ...], np.dtype[Any]]:
-        first = next(self._file.iter_batches(1, columns=list(names)))
-        value = first.column(0)[0].as_py()
-        if not isinstance(value, list):
+        """Shape and type of a row, as the first one has it."""
+        if not hasattr(self._types[names[0]], "value_type"):
             return (len(names),), np.dtype(np.float32)
-        if len(names) > 1:
-            raise DataError(f"{self.path}: column {names[0]} holds lists; it can be the only feature column.")
-        kind = self._types[names[0]]
-        while hasattr(kind, "value_type"):
-            kind = kind.value_type
-        dtype = np.dtype(np.uint8 if str(kind) == "uint8" else np.float32)
-        return np.array(value).shape, dtype
+        value = next(first.column(0)[0].as_py() for first in self._batches(1, names))
+        sides = []
+        while isinstance(value, list):
+            sides.append(len(value))
+            value = value[0] if value else None
+        if 0 in sides:
+            raise DataError(f"{self.path}, {self.place(0)}: column {names[0]} has an empty list.")
+        dtype = np.dtype(np.uint8 if str(_inner(self._types[names[0]])) == "uint8" else np.float32)
+        return tuple(sides), dtype
 
     def _parts(self, names: Sequence[str], shape: tuple[int, ...], dtype: np.dtype[Any]) -> Iterator[Array]:
         start = 0
-        for batch in self._file.iter_batches(_ROWS_AT_ONCE, columns=list(names)):
+        for batch in self._batches(_ROWS_AT_ONCE, names):
             part = np.empty((len(batch), *shape), dtype)
-            for column, name in zip(batch.columns, names, strict=True):
+            for place, name in enumerate(names):
+                column = batch.column(name)
                 if column.null_count:
                     row = start + int(np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))[0])
                     raise DataError(f"{self.path}, {self.place(row)}: column {name} is blank.")
-            if hasattr(batch.column(0), "flatten"):
-                part[:] = self._of_lists(batch.column(0), part.shape, names[0], start)
-            else:
-                for place, column in enumerate(batch.columns):
-                    part[:, place] = column.to_numpy(zero_copy_only=False)
-            yield part
+                with np.errstate(over="ignore", invalid="ignore"):  # becomes infinity or NaN, which fit refuses
+                    if hasattr(column, "flatten"):
+                        part[:] = self._of_lists(column, part.shape, name, start)
+                    else:
+                        part[:, place] = column.to_numpy(zero_copy_only=False)
             start += len(batch)
+            yield part
+
+    def _batches(self, n_rows: int, names: Sequence[str]) -> Iterator[Any]:
+        n_found = 0
+        with self._naming():
+            for batch in self._file.iter_batches(n_rows, columns=list(names)):
+                n_found += len(batch)
+                if n_found > self.n_rows:
+                    break
+                yield batch
+        self._require_rows(n_found)
 
     def _of_lists(self, column: Any, shape: tuple[int, ...], name: str, start: int) -> Array:
+        """Lists of equal lengths, and lists within them, as one array."""
         flat = column
-        while hasattr(flat, "flatten"):
+        for side in shape[1:]:
+            lengths = flat.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
+            others = np.flatnonzero(lengths != side)
+            if len(others):
+                row = start + int(others[0]) // (len(lengths) // shape[0])
+                raise DataError(
+                    f"{self.path}, {self.place(row)}: column {name} has a list of {lengths[others[0]]}, "
+                    f"where the first row has {side}."
+                )
             flat = flat.flatten()
-        if len(flat) != math.prod(shape) or flat.null_count:
-            raise DataError(
-                f"{self.path}: column {name} has lists of different lengths between {self.place(start)} and "
-                f"{self.place(start + shape[0] - 1)}; the first row has shape {shape[1:]}."
-            )
+        if flat.null_count:
+            row = start + int(np.flatnonzero(flat.is_null().to_numpy(zero_copy_only=False))[0]) // math.prod(shape[1:])
+            raise DataError(f"{self.path}, {self.place(row)}: column {name} has a blank in its list.")
         values: Array = flat.to_numpy(zero_copy_only=False).reshape(shape)
         return values
+
+    def _require_rows(self, n_found: int) -> None:
+        if n_found != self.n_rows:
+            raise DataError(
+                f"{self.path} is damaged: it says that it has {self.n_rows} rows, but not so many are there."
+            )
+
+    @contextmanager
+    def _naming(self) -> Iterator[None]:
+        """Whatever goes wrong in reading the file becomes an error that names it."""
+        from pyarrow import ArrowException
+
+        try:
+            yield
+        except DataError:
+            raise
+        except (OSError, ValueError, ArrowException) as error:
+            raise DataError(f"{self.path} cannot be read: {error}") from None
 
 
 def _labels(
@@ -243,7 +316,33 @@ def _require_labels(table: Table, name: str, codes: Codes, attribute: Attribute)
         )
 
 
+def first_repeated(names: Sequence[str]) -> str | None:
+    """The first name that is there more than once."""
+    return next((name for name, count in Counter(names).items() if count > 1), None)
+
+
+def _require_different(path: Path, names: Sequence[str]) -> None:
+    twice = first_repeated(names)
+    if twice is not None:
+        raise DataError(f"{path}: column {twice!r} is there twice.")
+
+
+def _n_cells(line: str, delimiter: str) -> int:
+    return len(next(csv.reader([line], delimiter=delimiter), []))
+
+
+def _inner(kind: Any) -> Any:
+    """The type of what lists hold, if a type is one of lists."""
+    from pyarrow import types
+
+    while types.is_list(kind) or types.is_fixed_size_list(kind) or types.is_large_list(kind):
+        kind = kind.value_type
+    return kind
+
+
 def _as_floats(cells: Sequence[str]) -> Array | None:
+    if any("_" in cell for cell in cells):  # which Python would read over
+        return None
     try:
         return np.array([float(cell) for cell in cells])
     except ValueError:
@@ -253,7 +352,7 @@ def _as_floats(cells: Sequence[str]) -> Array | None:
 def _numbers_or_texts(values: list[str]) -> list[Any]:
     """Whole numbers if all that is not blank are, floats if all are numbers, else the texts themselves."""
     filled = [value for value in values if value]
-    for kind in (int, float):
+    for kind in () if any(map(_NAME.match, filled)) else (int, float):
         try:
             read = {value: kind(value) for value in filled}
         except ValueError:

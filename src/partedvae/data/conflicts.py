@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from partedvae.data.dataset import Dataset
-from partedvae.data.lazy import Rows, in_memory, take
+from partedvae.data.lazy import Rows, in_memory, split, take
 from partedvae.labels import MISSING
 
 _AT_ONCE = 1024
@@ -35,10 +35,9 @@ def find_duplicates(x: Rows, codes: np.ndarray) -> Duplicates:
     ((0, 2),)
     """
     rows_of: dict[bytes, list[int]] = defaultdict(list)
-    for start in range(0, len(x), _AT_ONCE):
-        part = x[np.arange(start, min(start + _AT_ONCE, len(x)))]
-        for row, observation in enumerate(np.ascontiguousarray(part), start):
-            rows_of[hashlib.blake2b(observation.tobytes(), digest_size=16).digest()].append(row)
+    observations = (observation for part in split(x, _AT_ONCE) for observation in part)
+    for row, observation in enumerate(observations):
+        rows_of[hashlib.blake2b(observation.tobytes(), digest_size=16).digest()].append(row)
     groups = tuple(tuple(rows) for rows in rows_of.values() if len(rows) > 1)
     return Duplicates(groups, tuple(group for group in groups if _contradict(codes[list(group)])))
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import io
-import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from typing import Any, NamedTuple
 
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import Parallel, cpu_count, delayed
 from numpy.typing import NDArray
 from PIL.Image import Image
 
@@ -22,10 +21,11 @@ from partedvae.data.images import fit_to, read_picture
 from partedvae.data.lazy import Rows
 from partedvae.data.reading import Reading, Size
 
+Array = NDArray[Any]
 Encoded = Path | bytes
 """A picture as it is stored: a file, or the content of one."""
 
-_PART = 256  # pictures that a worker takes at once
+_PART = 64  # pictures that a worker takes at once, and holds in memory
 _WORTH_PROCESSES = 2_000  # fewer are decoded before the workers have started
 _PICTURES, _REPORT = "pictures.npy", "report.npz"
 
@@ -44,30 +44,26 @@ class _Part(NamedTuple):
 
     sizes: list[Size | None]
     faults: list[str | None]
+    grey: bool
 
 
-def decode(paths: Sequence[Path], reading: Reading, name: str) -> Decoded:
+def decode(paths: Sequence[Path], reading: Reading, name: str, ids: Sequence[str] | None = None) -> Decoded:
     """Pictures of files, (N, H, W) if all are grey, else (N, H, W, 3), in a mapped file of the cache.
 
     Args:
         paths: of the pictures.
         reading: their size, whether bad ones are skipped, and whether the cache is used.
         name: of the source, for the cache.
+        ids: what the source calls the pictures, if not by their paths.
 
     Raises:
         DataError: a picture cannot be read, or sizes differ; it names which.
     """
-    files: list[Encoded] = list(paths)
+    names = [str(path) for path in paths]
     if not reading.cache:
-        with TemporaryDirectory() as folder:
-            _build(files, [str(path) for path in files], reading, Path(folder))
-            return _read(Path(folder), files, mapped=False)
-    try:
-        fingerprint = digest_of_files(paths, reading.size, reading.pad, reading.skip_bad)
-    except OSError as error:
-        raise DataError(f"{error.filename} cannot be read: {error.strerror}") from None
-    names = [str(path) for path in files]
-    return _read(stored(name, fingerprint, lambda folder: _build(files, names, reading, folder)), files, mapped=True)
+        return _decode_in_memory(paths, names, reading, ids or names)
+    fingerprint = digest_of_files(paths, reading.size, reading.pad, reading.skip_bad)
+    return _read(stored(name, fingerprint, lambda folder: _build(paths, names, reading, folder)), ids or names, True)
 
 
 def decode_into(folder: Path, pictures: Sequence[Encoded], names: Sequence[str], reading: Reading) -> None:
@@ -78,6 +74,18 @@ def decode_into(folder: Path, pictures: Sequence[Encoded], names: Sequence[str],
 def decoded_in(folder: Path, names: Sequence[Any], mapped: bool = True) -> Decoded:
     """What ``decode_into`` left in ``folder``."""
     return _read(folder, names, mapped)
+
+
+def _decode_in_memory(paths: Sequence[Path], names: list[str], reading: Reading, ids: Sequence[str]) -> Decoded:
+    try:
+        with TemporaryDirectory() as folder:
+            _build(paths, names, reading, Path(folder))
+            return _read(Path(folder), ids, mapped=False)
+    except OSError as error:
+        raise DataError(
+            f"The folder {gettempdir()} of temporary files cannot be written: {error}. Make room there, or name "
+            "another folder in the environment variable TMPDIR."
+        ) from None
 
 
 def _build(pictures: Sequence[Encoded], names: list[str], reading: Reading, folder: Path) -> None:
@@ -94,8 +102,9 @@ def _build(pictures: Sequence[Encoded], names: list[str], reading: Reading, fold
     if not len(good):
         raise DataError(f"None of the {len(faults)} pictures can be read: {faults[0]}")
     sizes = [size for part in parts for size in part.sizes]
-    _require_one_size([names[i] for i in good], [sizes[i] for i in good])
-    _join([file for file in files if file.exists()], len(good), folder / _PICTURES)
+    size = _one_size([names[i] for i in good], [sizes[i] for i in good])
+    shape = (len(good), *size) if all(part.grey for part in parts) else (len(good), *size, 3)
+    write_rows(folder / _PICTURES, shape, np.uint8, _joined([file for file in files if file.exists()], len(shape)))
     bad = np.setdiff1d(np.arange(len(faults)), good)
     np.savez(folder / _REPORT, kept=good, bad=bad, reasons=np.array([str(faults[i]) for i in bad], dtype=str))
 
@@ -104,6 +113,7 @@ def _decode_part(pictures: Sequence[Encoded], names: list[str], reading: Reading
     images: list[Image] = []
     sizes: list[Size | None] = []
     faults: list[str | None] = []
+    different: set[Size] = set()
     for picture, name in zip(pictures, names, strict=True):
         try:
             image = fit_to(read_picture(_opened(picture), name), reading.size, reading.pad)
@@ -111,23 +121,25 @@ def _decode_part(pictures: Sequence[Encoded], names: list[str], reading: Reading
             sizes.append(None)
             faults.append(str(error))
         else:
+            different.add(image.size)
             images.append(image)
+            if len(different) > 1:  # of different sizes there is no array: they are only measured, to be named
+                images.clear()
             sizes.append((image.height, image.width))
             faults.append(None)
-    if len({image.size for image in images}) == 1:  # of different sizes there is no array, and nothing to go on with
-        grey = all(image.mode == "L" for image in images)
-        np.save(file, np.stack([np.asarray(image if grey else image.convert("RGB")) for image in images]))
-    return _Part(sizes, faults)
+    grey = all(image.mode == "L" for image in images)
+    if images:
+        shape = (images[0].height, images[0].width) if grey else (images[0].height, images[0].width, 3)
+        arrays = (np.asarray(image if grey else image.convert("RGB")) for image in images)
+        write_rows(file, (len(images), *shape), np.uint8, arrays)
+    return _Part(sizes, faults, grey)
 
 
-def _join(files: list[Path], n: int, target: Path) -> None:
-    """One array of the parts; if any is in colour, all are."""
-    parts = [np.load(file, mmap_mode="r") for file in files]
-    grey = all(part.ndim == 3 for part in parts)
-    shape = (n, *parts[0].shape[1:3]) if grey else (n, *parts[0].shape[1:3], 3)
-    colours = (part if grey or part.ndim == 4 else np.repeat(part[..., None], 3, axis=3) for part in parts)
-    write_rows(target, shape, np.uint8, colours)
+def _joined(files: list[Path], n_axes: int) -> Iterator[Array]:
+    """The parts one after the other, each gone when the next is read; where some are in colour, all are."""
     for file in files:
+        part = np.load(file, allow_pickle=False)
+        yield part if part.ndim == n_axes else np.repeat(part[..., None], 3, axis=3)
         file.unlink()
 
 
@@ -140,7 +152,7 @@ def _read(folder: Path, names: Sequence[Any], mapped: bool) -> Decoded:
 
 
 def _workers(n_pictures: int) -> int:
-    return (os.cpu_count() or 1) if n_pictures >= _WORTH_PROCESSES else 1
+    return cpu_count() if n_pictures >= _WORTH_PROCESSES else 1
 
 
 def _opened(picture: Encoded) -> Path | io.BytesIO:
@@ -155,11 +167,11 @@ def _refuse_first(faults: list[str | None]) -> None:
         raise DataError(f"{found[0]} So it is with {len(found) - 1} more; --skip-bad goes on without them.")
 
 
-def _require_one_size(names: list[str], sizes: list[Size | None]) -> None:
+def _one_size(names: list[str], sizes: list[Size | None]) -> Size:
     counts = Counter(size for size in sizes if size is not None)
-    if len(counts) == 1:
-        return
     most = counts.most_common(1)[0][0]
+    if len(counts) == 1:
+        return most
     others = [(name, size) for name, size in zip(names, sizes, strict=True) if size is not None and size != most]
     shown = ", ".join(f"{name} ({height}x{width})" for name, (height, width) in others[:3])
     more = f" and {len(others) - 3} more" if len(others) > 3 else ""

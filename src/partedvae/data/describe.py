@@ -20,6 +20,11 @@ _LISTED = 12
 
 def describe(source: str, data: Dataset) -> Iterator[str]:
     """Lines of text: the observations, the labels of each attribute, the factors, and whatever is wrong."""
+    for line in _lines(source, data):
+        yield line.encode(errors="backslashreplace").decode()  # a file may have a name that is no Unicode
+
+
+def _lines(source: str, data: Dataset) -> Iterator[str]:
     shape = "×".join(map(str, data.x.shape[1:]))
     kind = "features" if len(data.x.shape) == 2 else "pictures of"
     what = f"{shape} {kind}" if kind == "features" else f"{kind} {shape}"
@@ -55,11 +60,13 @@ def _place(data: Dataset) -> str:
 def _values(data: Dataset, of: str) -> Iterator[str]:
     least, most, not_finite = np.inf, -np.inf, 0
     for _, part in chunks(data.x):
-        finite = np.isfinite(part) if part.dtype.kind == "f" else np.True_
-        not_finite += int(part.size - finite.sum()) if part.dtype.kind == "f" else 0
-        least = min(least, float(np.min(part, where=finite, initial=np.inf)) if part.dtype.kind == "f" else part.min())
-        most = max(most, float(np.max(part, where=finite, initial=-np.inf)) if part.dtype.kind == "f" else part.max())
-    yield f"values: from {least:g} to {most:g}{of}"
+        finite = np.isfinite(part)
+        not_finite += part.size - int(finite.sum())
+        if finite.any():
+            found = part[finite]
+            least, most = min(least, float(found.min())), max(most, float(found.max()))
+    if least <= most:
+        yield f"values: from {least:g} to {most:g}{of}"
     if not_finite:
         yield f"problem: {not_finite:,} values are NaN or infinite{of}; training refuses them"
 

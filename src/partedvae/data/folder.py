@@ -39,13 +39,14 @@ def read_folder(folder: Path, reading: Reading) -> Dataset:
         raise DataError(f"{folder} has no pictures ({', '.join(sorted(SUFFIXES))}).")
     files.sort(key=lambda item: item[0].as_posix())
     files = [files[row] for row in random_rows(len(files), reading.max_rows)]
-    decoded = decode([path for path, _ in files], reading, f"folder {folder.resolve()}")
+    ids = [path.relative_to(folder).as_posix() for path, _ in files]
+    decoded = decode([path for path, _ in files], reading, f"folder {folder.resolve()}", ids)
     codes = np.array([[code] for _, code in files], dtype=np.int64)[:, : 1 if classes else 0]
     return Dataset(
         x=decoded.x,
         codes=codes[decoded.kept],
         attributes=(Attribute("class", np.array(classes)),) if classes else (),
-        ids=tuple(files[row][0].relative_to(folder).as_posix() for row in decoded.kept),
+        ids=tuple(ids[row] for row in decoded.kept),
         skipped=decoded.skipped,
     )
 
@@ -59,10 +60,13 @@ def _class_folders(folder: Path) -> dict[str, Path]:
 
 
 def _pictures(folder: Path, nested: bool) -> list[Path]:
-    """Picture files, without asking the disk about each: a folder may hold a million."""
+    """Picture files, without asking the disk about each: a folder may hold a million. What is hidden is left alone."""
     found: list[Path] = []
     for place, folders, names in os.walk(folder):
-        found += [Path(place, name) for name in names if os.path.splitext(name)[1].lower() in SUFFIXES]  # noqa: PTH122
-        if not nested:
-            folders.clear()
+        found += [Path(place, name) for name in names if _is_picture(name)]
+        folders[:] = [name for name in folders if nested and not name.startswith(".")]
     return found
+
+
+def _is_picture(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in SUFFIXES and not name.startswith(".")  # noqa: PTH122

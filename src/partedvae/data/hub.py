@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -13,17 +15,18 @@ from numpy.typing import NDArray
 from partedvae.data.arrays import encode_labels
 from partedvae.data.cache import stored
 from partedvae.data.dataset import DataError, Dataset, Numbered
-from partedvae.data.decoding import Encoded, decode_into, decoded_in
+from partedvae.data.decoding import Decoded, Encoded, decode_into, decoded_in
 from partedvae.data.extras import require
 from partedvae.data.lazy import RowNumbers
 from partedvae.data.reading import Reading
 from partedvae.data.stream import Stream
 from partedvae.data.subsets import random_rows
-from partedvae.labels import Attribute
+from partedvae.labels import MISSING, Attribute
 
 Array = NDArray[Any]
 
 _MARKS = ("dataset_dict.json", "dataset_info.json", "state.json")
+_PLACES = (".", "data")  # of Parquet files in a folder; class folders may hold a million pictures, so are not searched
 _LABEL_NAMES = {"class", "label", "labels", "target", "y"}
 
 
@@ -38,7 +41,9 @@ class Columns:
 
 def is_hub_folder(folder: Path) -> bool:
     """Whether a folder holds a data set of that library: as it saves them, or as Parquet files."""
-    return any((folder / mark).exists() for mark in _MARKS) or any(folder.rglob("*.parquet"))
+    return any((folder / mark).exists() for mark in _MARKS) or any(
+        any((folder / place).glob("*.parquet")) for place in _PLACES
+    )
 
 
 def has_pictures(path: Path) -> bool:
@@ -48,7 +53,7 @@ def has_pictures(path: Path) -> bool:
 
     try:
         schema = parquet.read_schema(path)
-    except (OSError, ArrowException):
+    except (OSError, ValueError, ArrowException):
         return False
     return any(types.is_struct(field.type) and field.type.get_field_index("bytes") >= 0 for field in schema)
 
@@ -80,11 +85,8 @@ def read_hub(source: str, reading: Reading) -> Dataset:
     if columns.picture is None:
         names = columns.numbers if len(columns.numbers) > 1 else ()
         return Dataset(_numbers(part, columns.numbers), codes, attributes, ids, names)
-    pictures = _Pictures(part, columns.picture)
-    mark = f"{part._fingerprint} {reading.size} {reading.pad} {reading.skip_bad}"  # the library's own fingerprint
     places = [f"{source}, row {row}" for row in rows]
-    folder = stored(f"hub {source} {reading.split}", mark, lambda f: decode_into(f, pictures, places, reading))
-    decoded = decoded_in(folder, places)
+    decoded = _decoded(part, columns.picture, f"hub {source} {reading.split} {columns.picture}", places, reading)
     return Dataset(decoded.x, codes[decoded.kept], attributes, Numbered(rows[decoded.kept]), skipped=decoded.skipped)
 
 
@@ -97,46 +99,60 @@ def choose_columns(features: Any, source: str, reading: Reading) -> Columns:
             raise DataError(f"{source} has no column {unknown[0]}, of {what}; it has {', '.join(kinds)}.")
     labels = reading.labels
     if labels is None:
-        labels = tuple(name for name, kind in kinds.items() if kind == "class")
-        labels = labels or tuple(n for n, k in kinds.items() if n.lower() in _LABEL_NAMES and k in ("text", "number"))
-    pictures = [name for name, kind in kinds.items() if kind == "picture" and name in (reading.features or kinds)]
-    if len(pictures) > 1:
-        raise DataError(f"{source} has pictures in columns {', '.join(pictures)}. Name one with --feature-columns.")
-    if pictures:
-        return Columns(pictures[0], (), labels)
-    arrays = [name for name, kind in kinds.items() if kind == "array" and name in (reading.features or kinds)]
-    numbers = [n for n, k in kinds.items() if k == "number" and n not in labels and n in (reading.features or kinds)]
-    chosen = tuple(arrays[:1] or numbers)
-    if not chosen:
+        rest = {name: kind for name, kind in kinds.items() if name not in (reading.features or ())}
+        labels = tuple(name for name, kind in rest.items() if kind == "class")
+        labels = labels or tuple(n for n, k in rest.items() if n.lower() in _LABEL_NAMES and k in ("text", "number"))
+    offered = [name for name in reading.features or kinds if name not in labels]
+    found = {kind: [name for name in offered if kinds[name] == kind] for kind in ("picture", "array", "number")}
+    kind = next((kind for kind, names in found.items() if names), None)
+    if kind is None:
         raise DataError(f"{source} has no column of pictures or numbers; it has {', '.join(kinds)}.")
-    return Columns(None, chosen, labels)
+    chosen = found[kind]
+    if reading.features is not None and len(chosen) < len(reading.features):
+        other = next(name for name in reading.features if name not in chosen)
+        raise DataError(f"--feature-columns {other}: cannot be read beside {chosen[0]}, since it is no {kind}.")
+    if kind != "number" and len(chosen) > 1:
+        raise DataError(f"{source} has {kind}s in columns {', '.join(chosen)}. Name one with --feature-columns.")
+    return Columns(chosen[0], (), labels) if kind == "picture" else Columns(None, tuple(chosen), labels)
 
 
 def _opened(source: str, reading: Reading) -> Any:
     import datasets
 
     path = Path(source)
-    bars = datasets.is_progress_bar_enabled()
-    datasets.disable_progress_bars()
+    called = source if path.exists() else f"hf:{source}"
+    if reading.streaming and not reading.download and not path.exists():
+        raise DataError(f"{called}: streaming reads it over the network as it comes; that needs --download.")
     try:
-        if path.is_dir() and any((path / mark).exists() for mark in _MARKS):
-            found = datasets.load_from_disk(source)
-            return _as_stream(found) if reading.streaming else found
-        if path.is_file():
-            return datasets.load_dataset("parquet", data_files=source, streaming=reading.streaming)
-        if path.is_dir():
+        with _only_asked_for(reading.download):
+            if path.is_dir() and any((path / mark).exists() for mark in _MARKS):
+                found = datasets.load_from_disk(source)
+                return _as_stream(found) if reading.streaming else found
+            if path.is_file():
+                return datasets.load_dataset("parquet", data_files=source, streaming=reading.streaming)
             return datasets.load_dataset(source, streaming=reading.streaming)
-        if reading.streaming and not reading.download:
-            raise DataError(f"hf:{source}: streaming reads it over the network as it comes; that needs --download.")
-        here = datasets.DownloadConfig(local_files_only=not reading.download)
-        return datasets.load_dataset(source, download_config=here, streaming=reading.streaming)
-    except DataError:
-        raise
     except Exception as error:  # the library raises errors of many kinds, of other libraries too
+        if called != source and not reading.download and isinstance(error, ConnectionError | FileNotFoundError):
+            raise DataError(f"{called} is not on this machine; --download fetches it.") from None
         reason = " ".join(str(error).split())
-        hint = "" if path.exists() or reading.download else " It is not here already; --download fetches it."
-        raise DataError(f"hf:{source} cannot be read: {type(error).__name__}: {reason}{hint}") from None
+        raise DataError(f"{called} cannot be read: {type(error).__name__}: {reason}") from None
+
+
+@contextmanager
+def _only_asked_for(download: bool) -> Iterator[None]:
+    """The library without its bars and remarks, and unless ``download`` without the network."""
+    import datasets
+
+    bars, level = datasets.is_progress_bar_enabled(), datasets.logging.get_verbosity()
+    offline = datasets.config.HF_HUB_OFFLINE
+    datasets.disable_progress_bars()
+    datasets.logging.set_verbosity(datasets.logging.CRITICAL)
+    datasets.config.HF_HUB_OFFLINE = offline or not download
+    try:
+        yield
     finally:
+        datasets.config.HF_HUB_OFFLINE = offline
+        datasets.logging.set_verbosity(level)
         if bars:
             datasets.enable_progress_bars()
 
@@ -166,14 +182,24 @@ def _one_part(found: Any, source: str, split: str | None) -> Any:
 def _kind(feature: Any) -> str:
     import datasets
 
-    if isinstance(feature, datasets.Image):
-        return "picture"
+    if isinstance(feature, datasets.Image) or (isinstance(feature, dict) and "bytes" in feature):
+        return "picture"  # the latter in a Parquet file that another library wrote
     if isinstance(feature, datasets.ClassLabel):
         return "class"
+    numeric = _element(feature).startswith(("int", "uint", "float"))
     if isinstance(feature, datasets.Value):
-        kind = np.dtype(feature.dtype).kind if feature.dtype.startswith(("int", "uint", "float")) else ""
-        return "number" if kind else "text"
-    return "array" if hasattr(feature, "feature") or hasattr(feature, "shape") else "other"
+        return "number" if numeric else "text"
+    return "array" if numeric else "other"
+
+
+def _element(feature: Any) -> str:
+    """The type of the numbers of a column, or of the arrays in it; blank if it has none."""
+    import datasets
+
+    while hasattr(feature, "feature"):
+        feature = feature.feature
+    numeric = isinstance(feature, datasets.Value) or hasattr(feature, "shape")
+    return str(feature.dtype) if numeric else ""
 
 
 def _labels(
@@ -195,14 +221,37 @@ def _labels(
     for name, values in found.items():
         feature = part.features[name]
         if isinstance(feature, datasets.ClassLabel):
-            codes.append(np.array([-1 if value is None else value for value in values], dtype=np.int64)[:, None])
-            attributes.append(Attribute(name, np.array(feature.names)))
+            column, attribute = _classes(values, name, feature.names, reading)
+            codes.append(column)
+            attributes.append(attribute)
             continue
         column, made = encode_labels(np.array(values, dtype=object), n_rows, f"{source}, column {name}", reading)
         if made:
             codes.append(column)
             attributes.append(Attribute(name, made[0].classes))
     return np.concatenate(codes, axis=1) if codes else np.empty((n_rows, 0), dtype=np.int64), tuple(attributes)
+
+
+def _classes(
+    values: list[Any], name: str, classes: Sequence[str], reading: Reading
+) -> tuple[NDArray[np.int64], Attribute]:
+    """Labels that are numbers of classes already, null or −1 where missing."""
+    kept = [number for number, label in enumerate(classes) if label not in reading.missing]
+    numbers = np.full(len(classes) + 1, MISSING, dtype=np.int64)  # −1 finds the last
+    numbers[kept] = np.arange(len(kept))
+    given = np.array([MISSING if value is None else value for value in values], dtype=np.int64)
+    return numbers[given][:, None], Attribute(name, np.array(classes)[kept])
+
+
+def _decoded(part: Any, column: str, name: str, places: Sequence[str], reading: Reading) -> Decoded:
+    pictures = _Pictures(part, column)
+    if not reading.cache:
+        with TemporaryDirectory() as scratch:
+            decode_into(Path(scratch), pictures, places, reading)
+            return decoded_in(Path(scratch), places, mapped=False)
+    # The library's own fingerprint is of all that the rows were made from.
+    mark = f"{part._fingerprint} {reading.size} {reading.pad} {reading.skip_bad}"
+    return decoded_in(stored(name, mark, lambda folder: decode_into(folder, pictures, places, reading)), places)
 
 
 class _Pictures(Sequence[Encoded]):
@@ -219,18 +268,20 @@ class _Pictures(Sequence[Encoded]):
 
     def __getitem__(self, index: Any) -> Any:
         found = self._part[index][self._column]
-        return [encoded(each) for each in found] if isinstance(index, slice) else encoded(found)
+        return [_encoded(each) for each in found] if isinstance(index, slice) else _encoded(found)
 
 
-def encoded(picture: dict[str, Any]) -> Encoded:
-    """A picture as the library stores it: its content, or the path of its file."""
+def _encoded(picture: dict[str, Any] | None) -> Encoded:
+    """A picture as the library stores it: its content, or the path of its file; nothing where there is none."""
+    if picture is None:
+        return b""
     content = picture["bytes"]
     return content if content is not None else Path(picture["path"])
 
 
 @dataclass(frozen=True)
 class _NumberRows:
-    """Rows of numbers that the library maps from its own files."""
+    """Rows of numbers, or of arrays of them, that the library maps from its own files."""
 
     part: Any
     columns: tuple[str, ...]
@@ -242,18 +293,19 @@ class _NumberRows:
 
     def __getitem__(self, rows: RowNumbers) -> Array:
         found = self.part[rows]
-        if len(self.columns) == 1 and len(self.shape) > 1 and np.ndim(found[self.columns[0]]) > 1:
-            return np.asarray(found[self.columns[0]], dtype=self.dtype)
-        return np.stack([np.asarray(found[name], dtype=self.dtype) for name in self.columns], axis=1)
+        try:
+            columns = [np.asarray(found[name], dtype=self.dtype) for name in self.columns]
+            return np.stack(columns, axis=1).reshape(len(rows), *self.shape[1:])
+        except ValueError:
+            raise DataError(f"The arrays of column {self.columns[0]} have different sizes.") from None
 
 
 def _numbers(part: Any, columns: tuple[str, ...]) -> _NumberRows:
     rows = part.select_columns(list(columns)).with_format("numpy")
-    first = np.asarray(rows[0][columns[0]])
-    if first.ndim:
-        dtype = np.dtype(np.uint8 if first.dtype == np.uint8 else np.float32)
-        return _NumberRows(rows, columns, (len(part), *first.shape), dtype)
-    return _NumberRows(rows, columns, (len(part), len(columns)), np.dtype(np.float32))
+    shape = np.shape(rows[0][columns[0]]) or (len(columns),)
+    # Columns of numbers are features, which are floats whatever they are stored as.
+    dtype = np.uint8 if len(shape) > 1 and _element(part.features[columns[0]]) == "uint8" else np.float32
+    return _NumberRows(rows, columns, (len(part), *shape), np.dtype(dtype))
 
 
 def _streamed(part: Any, columns: Columns, source: str, reading: Reading) -> Dataset:
@@ -262,4 +314,6 @@ def _streamed(part: Any, columns: Columns, source: str, reading: Reading) -> Dat
     if reading.max_rows is not None:
         part = part.take(reading.max_rows)
     codes, attributes = _labels(part, columns, source, reading)
+    if not len(codes):
+        raise DataError(f"{source} has no rows.")
     return Dataset(Stream(part, columns.picture, reading, len(codes)), codes, attributes, Numbered(range(len(codes))))

@@ -17,8 +17,12 @@ Array = NDArray[Any]
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp"}
 
+# Of what Pillow knows, no format that takes another program to be read, as EPS does.
+_FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 _GREY_MODES = {"1", "L", "I", "I;16", "I;16B", "I;16L", "F"}
+_TRANSPARENT_GREY = {"1", "L", "LA", "La"}
 _ALPHA_MODES = {"LA", "PA", "RGBA", "La", "RGBa"}
+MOST_CHANNELS = 4
 _BILINEAR = Image.Resampling.BILINEAR
 
 
@@ -40,19 +44,22 @@ def read_picture(file: Path | IO[bytes], name: object = None) -> Image.Image:
     A grey one of 16 bits keeps its upper 8; a transparent one is laid over white; a palette or CMYK becomes RGB.
 
     Raises:
-        DataError: it is no picture, damaged, or so large that it may be meant to fill the memory.
+        DataError: it is no picture, damaged, so large that it may be meant to fill the memory, or grey of numbers that
+            8 bits cannot stand for.
     """
     called = file if name is None else name
     try:
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of metadata, mostly; what cannot be read is an error
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(file) as image:
+            with Image.open(file, formats=_FORMATS) as image:
                 image.load()
-                return _plain(image)
+                return _plain(ImageOps.exif_transpose(image))  # as the camera was held
     except UnidentifiedImageError:
         raise DataError(f"{called} is not a picture that can be read.") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise DataError(f"{called} cannot be read: {error}") from None
+    except Exception as error:  # decoders meet damage with errors of many kinds
+        reason = (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
+        raise DataError(f"{called} cannot be read: {reason}") from None
 
 
 def fit_to(image: Image.Image, size: Size | None, pad: bool) -> Image.Image:
@@ -60,24 +67,40 @@ def fit_to(image: Image.Image, size: Size | None, pad: bool) -> Image.Image:
     if size is None or image.size == (size[1], size[0]):
         return image
     target = (size[1], size[0])
-    return ImageOps.pad(image, target, _BILINEAR) if pad else image.resize(target, _BILINEAR)
+    if not pad:
+        return image.resize(target, _BILINEAR)
+    scale = min(target[0] / image.width, target[1] / image.height)
+    inside = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))  # a line stays one
+    return ImageOps.pad(image.resize(inside, _BILINEAR), target)
 
 
 def resize(images: Array, size: Size, pad: bool = False) -> Array:
-    """Images of uint8, (N, H, W) or (N, H, W, C), at another size; bilinear."""
+    """Images of uint8, (N, H, W) or (N, H, W, C), at another size; bilinear.
+
+    >>> resize(np.zeros((5, 8, 8, 1), dtype=np.uint8), (16, 12)).shape
+    (5, 16, 12, 1)
+    """
     if images.shape[1:3] == size:
         return images
-    return np.stack([np.asarray(fit_to(Image.fromarray(image), size, pad)) for image in images])
+    if images.ndim == 3:
+        return np.stack([np.asarray(fit_to(Image.fromarray(image), size, pad)) for image in images])
+    if images.shape[3] > MOST_CHANNELS:
+        raise DataError(f"--size: pictures should be (N, H, W) or (N, H, W, C); these are {images.shape}.")
+    # One channel at a time, as of two or four the last would be taken for transparency.
+    return np.stack([resize(channel, size, pad) for channel in np.moveaxis(images, 3, 0)], axis=3)
 
 
 def _plain(image: Image.Image) -> Image.Image:
     """Grey of 8 bits, or RGB."""
-    if image.mode in _GREY_MODES:
+    if image.mode in _GREY_MODES and "transparency" not in image.info:
         if image.mode in ("1", "L"):
             return image.convert("L")
-        values = np.asarray(image, dtype=np.float64)  # 16 bits, of which the upper 8 are kept
-        return Image.fromarray((values.clip(0, 65535) / 257).round().astype(np.uint8))
+        values = np.asarray(image)
+        if values.dtype.kind == "f" or values.min() < 0 or values.max() > 65535:
+            raise ValueError("its grey is of 32 bits, and nothing says what is black and what white; 8 or 16 are read")
+        return Image.fromarray((values / 257).round().astype(np.uint8))  # the upper 8 bits
     if image.mode in _ALPHA_MODES or "transparency" in image.info:
         over = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", over.size, "white"), over).convert("RGB")
+        shown = Image.alpha_composite(Image.new("RGBA", over.size, "white"), over)
+        return shown.convert("L" if image.mode in _TRANSPARENT_GREY else "RGB")
     return image.convert("RGB")

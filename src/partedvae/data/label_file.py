@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from partedvae.data.arrays import encode_labels
+from partedvae.data.arrays import encode_labels, map_npy
+from partedvae.data.columns import first_repeated
 from partedvae.data.dataset import DataError, Dataset
 from partedvae.data.reading import Reading
 from partedvae.data.tables import ID, PATH, label_codes, open_table
@@ -25,14 +26,13 @@ def with_label_file(data: Dataset, path: Path, reading: Reading) -> Dataset:
     """
     if not path.is_file():
         raise DataError(f"--label-file {path}: there is no such file.")
-    if path.suffix == ".npy":
-        try:
-            y = np.load(path, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise DataError(f"--label-file {path}: cannot be read: {error}") from None
-        codes, attributes = encode_labels(y, len(data), f"--label-file {path}", reading)
+    if path.suffix.lower() == ".npy":
+        called = f"--label-file {path}"
+        codes, attributes = encode_labels(map_npy(path, called), len(data), called, reading)
         return replace(data, codes=codes, attributes=attributes)
     table = open_table(path)
+    if not table.n_rows:
+        raise DataError(f"{path} has no rows.")
     key = next((name for name in (ID, PATH) if name in table.names), None)
     if key is None:
         raise DataError(f"{path}: has no column id or path; it has {', '.join(table.names)}.")
@@ -44,6 +44,8 @@ def with_label_file(data: Dataset, path: Path, reading: Reading) -> Dataset:
         raise DataError(f"{path}: has no column of labels beside {key}.")
     found, attributes = label_codes(table, names, reading)
     row_of = {name: row for row, name in enumerate(data.ids)}
+    if len(row_of) < len(data):
+        raise DataError(f"--label-file {path}: two rows of the data are called {first_repeated(data.ids)!r}.")
     skipped = {name for name, _ in data.skipped}
     codes = np.full((len(data), len(attributes)), -1, dtype=np.int64)
     first: dict[str, int] = {}

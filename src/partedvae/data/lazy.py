@@ -89,18 +89,37 @@ def take(x: Rows, rows: RowNumbers) -> Rows:
     return Chosen(x.base, x.rows[rows]) if isinstance(x, Chosen) else Chosen(x, rows)
 
 
+def forgettable(x: Rows) -> mmap.mmap | None:
+    """The mapping that observations lie in, if what it holds in memory can be let go of: if a file has it all.
+
+    A file has not what was written to a mapping that is copied on writing.
+    """
+    holder: Any = x
+    while holder is not None and not isinstance(holder, np.memmap):
+        holder = getattr(holder, "base", None)
+    return mapping(holder) if holder is not None and holder.mode != "c" else None
+
+
 @runtime_checkable
 class InOrder(Protocol):
     """Lazy rows that are cheap to read from first to last, and only so."""
 
-    def parts(self, n_rows: int) -> Iterator[Array]:
-        """All rows in order, so many at a time."""
+    def parts(self, n_rows: int, rows: RowNumbers | None = None) -> Iterator[Array]:
+        """All rows in order, or those of ascending numbers, so many at a time."""
+
+
+def is_stream(x: Rows) -> bool:
+    """Whether rows, or those that they are chosen from, are cheap to read from first to last, and only so."""
+    return isinstance(x.base if isinstance(x, Chosen) else x, InOrder)
 
 
 def split(x: Rows, n_rows: int) -> Iterator[Array]:
     """All rows in order, so many at a time."""
     if isinstance(x, InOrder):
         yield from x.parts(n_rows)
+        return
+    if isinstance(x, Chosen) and isinstance(x.base, InOrder) and (np.diff(x.rows) > 0).all():
+        yield from x.base.parts(n_rows, x.rows)
         return
     for start in range(0, len(x), n_rows):
         stop = min(start + n_rows, len(x))
@@ -114,7 +133,9 @@ def chunks(x: Rows, bytes_at_once: int = 2**26) -> Iterator[tuple[int, Array]]:
     [(0, 2), (2, 2), (4, 1)]
     """
     row_bytes = x.dtype.itemsize * int(np.prod(x.shape[1:]))
-    start = 0
+    start, mapped = 0, forgettable(x)
     for part in split(x, max(1, bytes_at_once // max(1, row_bytes))):
         yield start, part
         start += len(part)
+        if mapped is not None:
+            mapped.madvise(mmap.MADV_DONTNEED)

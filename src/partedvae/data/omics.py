@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from partedvae.labels import Attribute
 Array = NDArray[Any]
 
 _WORTH_A_FILE = 2**28  # bytes: larger dense matrices are mapped, smaller ones are in memory
-_ROWS_AT_ONCE = 4_096
+_BYTES_AT_ONCE = 2**26
 
 
 def read_h5ad(path: Path, reading: Reading) -> Dataset:
@@ -36,10 +37,8 @@ def read_h5ad(path: Path, reading: Reading) -> Dataset:
         DataError: the file is damaged, has no such column, or more than one that labels could be.
     """
     anndata = require("anndata", "omics", f"{path} is an AnnData file")
-    try:
+    with _naming(path):
         cells = anndata.read_h5ad(path, backed="r")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{path} cannot be read: {error}") from None
     try:
         if not cells.n_obs or not cells.n_vars:
             raise DataError(f"{path} has {cells.n_obs} cells of {cells.n_vars} genes.")
@@ -80,14 +79,29 @@ def _column(series: Any) -> Array:
 
 
 def _matrix(cells: Any, path: Path, reading: Reading) -> Rows:
-    x = cells.X
-    if not hasattr(x, "dtype") or hasattr(x, "to_memory"):  # sparse, on disk
-        return SparseRows(x.to_memory())
+    with _naming(path):
+        x = cells.X
+        if hasattr(x, "to_memory"):  # sparse, on disk
+            matrix = x.to_memory()
+            matrix.check_format()  # a number of a column that is not there would be written to where it points
+            return SparseRows(matrix)
     shape = tuple(x.shape)
+    at_once = max(1, _BYTES_AT_ONCE // (x.dtype.itemsize * shape[1]))
     in_memory = 4 * math.prod(shape) < _WORTH_A_FILE or not reading.cache
 
     def parts() -> Iterator[Array]:
-        for start in range(0, shape[0], _ROWS_AT_ONCE):
-            yield x[start : start + _ROWS_AT_ONCE]
+        for start in range(0, shape[0], at_once):
+            with _naming(path):
+                part = x[start : start + at_once]
+            yield part
 
     return stored_rows("cells", path, shape, np.float32, parts, in_memory)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Say of which file it is that an error speaks."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:  # how damage shows
+        raise DataError(f"{path} cannot be read: {error}") from None

@@ -12,7 +12,7 @@ import numpy as np
 from partedvae.data import arrays, label_file, tables
 from partedvae.data.dataset import DataError, Dataset, Numbered
 from partedvae.data.folder import read_folder
-from partedvae.data.images import resize
+from partedvae.data.images import MOST_CHANNELS, resize
 from partedvae.data.lazy import RowNumbers, Rows, in_memory
 from partedvae.data.reading import Reading, Size
 from partedvae.data.subsets import random_rows
@@ -194,8 +194,8 @@ def _sized(data: Dataset, reading: Reading) -> Dataset:
     size, x = reading.size, data.x
     if size is None or x.shape[1:3] == size:
         return data
-    if len(x.shape) not in (3, 4) or x.dtype != np.uint8:
-        raise DataError(f"--size: only pictures of uint8 can be resized; X has shape {x.shape} of {x.dtype}.")
+    if len(x.shape) not in (3, 4) or x.dtype != np.uint8 or (len(x.shape) == 4 and x.shape[3] > MOST_CHANNELS):
+        raise DataError(f"--size: only pictures of uint8, (N, H, W) or (N, H, W, C), are resized; X is {x.shape} of {x.dtype}.")
     if isinstance(x, np.ndarray) and in_memory(x):
         return replace(data, x=resize(x, size, reading.pad))
     return replace(data, x=_Resized(x, size, reading.pad))

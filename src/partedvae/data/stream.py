@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterator
-from typing import Any
+from itertools import compress, islice
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +28,7 @@ class Stream:
         part: an ``IterableDataset`` of Hugging Face's library.
         column: of pictures.
         reading: their size. Grey or colour is decided by the first picture.
-        n_rows: how many there are.
+        n_rows: how many there are, at least one.
     """
 
     def __init__(self, part: Any, column: str, reading: Reading, n_rows: int) -> None:
@@ -34,10 +36,7 @@ class Stream:
 
         self._part = part.select_columns([column]).cast_column(column, datasets.Image(decode=False))
         self._column, self._reading = column, reading
-        first = next(iter(self._part), None)
-        if first is None or not n_rows:
-            raise DataError("The stream has no rows.")
-        image = self._decoded(first)
+        image = self._decoded(next(iter(self._part)))
         self._mode = image.mode
         size = (image.height, image.width)
         self.shape: tuple[int, ...] = (n_rows, *size) if image.mode == "L" else (n_rows, *size, 3)
@@ -48,39 +47,37 @@ class Stream:
 
     def __getitem__(self, rows: RowNumbers) -> Array:
         """Some rows, at the cost of reading all that come before the last of them."""
-        wanted = np.asarray(rows)
-        found: dict[int, Array] = {}
-        needed = set(wanted.tolist())
-        for number, example in enumerate(self._part):
-            if number in needed:
-                found[number] = self._array(example)
-                if len(found) == len(needed):
-                    break
-        if not len(wanted):
+        needed, places = np.unique(np.asarray(rows), return_inverse=True)
+        if not len(needed):
             return np.empty((0, *self.shape[1:]), self.dtype)
-        return np.stack([found[row] for row in wanted.tolist()])
+        return next(self.parts(len(needed), needed))[places]
 
-    def parts(self, n_rows: int) -> Iterator[Array]:
-        """All pictures in order, so many at a time."""
-        yield from _stacked(map(self._array, self._part), n_rows)
+    def parts(self, n_rows: int, rows: RowNumbers | None = None) -> Iterator[Array]:
+        """All pictures in order, or those of ascending numbers, so many at a time."""
+        examples = self._part if rows is None else self._some(rows)
+        yield from _stacked(map(self._array, examples), n_rows)
+
+    def _some(self, rows: RowNumbers) -> Iterator[dict[str, Any]]:
+        wanted = np.zeros(rows.max(initial=-1) + 1, dtype=bool)
+        wanted[rows] = True
+        return compress(self._part, wanted)
 
     def epoch(self, number: int, seed: int, n_rows: int, rank: int = 0, world_size: int = 1) -> Iterator[Array]:
-        """The pictures of an epoch without end, shuffled, so many at a time; of several processes each gets its share.
+        """The pictures of an epoch, shuffled, so many at a time; each of several processes gets equally many.
 
-        The library divides files among processes, and rows where there are too few files. Since shares may differ in
-        length, one that is used up starts again.
+        The library divides files among processes, and rows where there are too few files. Since its shares may differ
+        in length, one that is used up starts again.
         """
         from datasets.distributed import split_dataset_by_node
 
         shuffled = self._part.shuffle(seed=seed, buffer_size=_SHUFFLED)
-        shuffled.set_epoch(number)
         share = split_dataset_by_node(shuffled, rank=rank, world_size=world_size)
+        share.set_epoch(number)  # only now, since dividing starts again from epoch 0
+        yield from _stacked(map(self._array, islice(_endless(share), self.share(world_size))), n_rows)
 
-        def endless() -> Iterator[Array]:
-            while True:
-                yield from map(self._array, share)
-
-        yield from _stacked(endless(), n_rows)
+    def share(self, world_size: int) -> int:
+        """How many pictures each of several processes gets in an epoch."""
+        return math.ceil(len(self) / world_size)
 
     def _array(self, example: dict[str, Any]) -> Array:
         image = self._decoded(example)
@@ -93,11 +90,35 @@ class Stream:
         return array
 
     def _decoded(self, example: dict[str, Any]) -> Any:
-        picture = example[self._column]
-        content = picture["bytes"]
-        file = io.BytesIO(content) if content is not None else open(picture["path"], "rb")  # noqa: SIM115, PTH123
-        with file:
-            return fit_to(read_picture(file, picture.get("path") or "a picture"), self._reading.size, self._reading.pad)
+        picture = example[self._column] or {"bytes": b""}
+        named = picture.get("path") or "A picture of the stream"
+        try:
+            with _opened(picture) as file:
+                return fit_to(read_picture(file, named), self._reading.size, self._reading.pad)
+        except (DataError, OSError) as error:
+            raise DataError(
+                f"{str(error).removesuffix('.')}. Without --streaming, --skip-bad goes on without it."
+            ) from None
+
+
+def _opened(picture: dict[str, Any]) -> IO[bytes]:
+    from datasets.utils.file_utils import xopen
+
+    content = picture["bytes"]
+    if content is not None:
+        return io.BytesIO(content)
+    file: IO[bytes] = xopen(picture["path"], "rb")  # inside an archive or over the network, too
+    return file
+
+
+def _endless(share: Any) -> Iterator[dict[str, Any]]:
+    """The rows of a share from first to last, again and again."""
+    while True:
+        row = None
+        for row in share:
+            yield row
+        if row is None:
+            raise DataError("The stream has no rows for one of the processes: use fewer.")
 
 
 def _stacked(pictures: Iterator[Array], n_rows: int) -> Iterator[Array]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from partedvae.data.columns import CsvTable, ParquetTable, Table
+from partedvae.data.columns import CsvTable, ParquetTable, Table, first_repeated
 from partedvae.data.dataset import DataError, Dataset, Numbered
 from partedvae.data.decoding import decode
 from partedvae.data.reading import Reading
@@ -42,6 +43,9 @@ def read_table(path: Path, reading: Reading) -> Dataset:
         unknown = [name for name in named or () if name not in table.names]
         if unknown:
             raise DataError(f"{path} has no column {unknown[0]}, of {what}; it has {', '.join(table.names)}.")
+    twice = first_repeated([*(reading.features or ()), *(reading.labels or ())])
+    if twice is not None:
+        raise DataError(f"{path}: column {twice} is named twice, of features and labels together.")
     return _manifest(table, reading) if PATH in table.names and not reading.features else _features(table, reading)
 
 
@@ -49,10 +53,10 @@ def divide(table: Table, reading: Reading) -> tuple[list[str], list[str]]:
     """Which columns are features and which are labels.
 
     Those that are named are what they are named. Of the others, columns of text and those called class, label, target
-    or y are labels if no labels are named, and columns of numbers are features if no features are named. A column
-    ``id`` is neither.
+    or y are labels if no labels are named, and columns of numbers are features if no features are named. Columns
+    ``id`` and ``path`` are neither.
     """
-    others = [name for name in table.names if name != ID]
+    others = [name for name in table.names if name not in (ID, PATH)]
     if reading.features is not None:
         features = list(reading.features)
         rest = [name for name in others if name not in features]
@@ -109,10 +113,15 @@ def _manifest(table: Table, reading: Reading) -> Dataset:
     paths = [_inside(root, texts[row], table, row) for row in rows]
     if not reading.skip_bad:
         _require_there(table, paths, rows)
-    decoded = decode(paths, reading, f"manifest {table.path.resolve()}")
-    kept = rows[decoded.kept]
-    ids = tuple(texts[row] for row in kept)
-    return Dataset(decoded.x, codes[kept], attributes, ids, skipped=decoded.skipped)
+    ids = [texts[row] for row in rows]
+    decoded = decode(paths, reading, f"manifest {table.path.resolve()}", ids)
+    return Dataset(
+        x=decoded.x,
+        codes=codes[rows[decoded.kept]],
+        attributes=attributes,
+        ids=tuple(ids[row] for row in decoded.kept),
+        skipped=decoded.skipped,
+    )
 
 
 def _require_each_once(table: Table, texts: Sequence[str]) -> None:
@@ -128,7 +137,11 @@ def _require_each_once(table: Table, texts: Sequence[str]) -> None:
 def _inside(root: Path, text: str, table: Table, row: int) -> Path:
     """The file that a path names, which must lie in the folder that the manifest speaks of."""
     path = root / text
-    if not path.resolve().is_relative_to(root.resolve()):
+    try:
+        inside = path.resolve().is_relative_to(root.resolve())
+    except (OSError, RuntimeError, ValueError) as error:  # a link to itself, a NUL in it
+        raise DataError(f"{table.path}, {table.place(row)}: {text!r} is no path: {error}.") from None
+    if not inside:
         raise DataError(
             f"{table.path}, {table.place(row)}: {text} leads out of {root}. "
             "If that is meant, name a folder that holds all pictures with --data-dir and make the paths relative to it."
@@ -137,7 +150,8 @@ def _inside(root: Path, text: str, table: Table, row: int) -> Path:
 
 
 def _require_there(table: Table, paths: Sequence[Path], rows: NDArray[np.int64]) -> None:
-    absent = [(path, row) for path, row in zip(paths, rows, strict=True) if not path.is_file()]
+    # Path.is_file would raise where a name is too long.
+    absent = [(path, row) for path, row in zip(paths, rows, strict=True) if not os.path.isfile(path)]  # noqa: PTH113
     if absent:
         path, row = absent[0]
         more = f" So it is with {len(absent) - 1} more." if len(absent) > 1 else ""

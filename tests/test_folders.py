@@ -1,0 +1,495 @@
+"""Folders of pictures: what is decoded, how it is cached, and what is refused."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import resource
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from PIL import Image
+
+from partedvae.data import DataError, Dataset, decoding, images, load
+from partedvae.data import cache as cache_module
+from partedvae.data.describe import describe
+from partedvae.data.lazy import in_memory
+from test_cli import QUICK, call
+
+Array = NDArray[Any]
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of the test's own."""
+    monkeypatch.setenv("PARTEDVAE_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three cats and two dogs, 8 × 8, each of a grey of its own; one is unlabelled."""
+    for grey, name in enumerate(("cat/a.png", "cat/b.png", "cat/c.png", "dog/d.png", "dog/e.png", "unlabelled/f.png")):
+        save(tmp_path / "pets" / name, Image.new("L", (8, 8), 40 * grey))
+    return tmp_path / "pets"
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the pictures that are decoded from now on."""
+    names: list[str] = []
+    read = images.read_picture
+
+    def counted(file: Any, name: Any) -> Image.Image:
+        names.append(Path(name).name)
+        return read(file, name)
+
+    monkeypatch.setattr(decoding, "read_picture", counted)
+    return names
+
+
+def save(path: Path, image: Image.Image, **options: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image.save(path, **options)
+
+
+def greys(data: Dataset) -> dict[str, int]:
+    return dict(zip(data.ids, data.array[:, 0, 0].tolist(), strict=True))
+
+
+# ---------------------------------------------------------------------------------------------------------- pictures
+
+RAMP = np.arange(8 * 12, dtype=np.uint8).reshape(8, 12) * 2
+COLOURS = np.stack([RAMP, RAMP[::-1], 255 - RAMP], axis=2)
+HALF_CLEAR = np.dstack([COLOURS, np.where(RAMP < 90, 0, 255).astype(np.uint8)])
+OVER_WHITE = np.where((RAMP < 90)[..., None], 255, COLOURS)
+BIG_ENDIAN = Image.frombytes("I;16B", (12, 8), (RAMP.astype(">u2") * 257).tobytes())
+PALETTE = Image.fromarray(COLOURS).quantize(16)
+
+PICTURES: dict[str, tuple[Image.Image, str, dict[str, Any], Array, int]] = {
+    "grey PNG": (Image.fromarray(RAMP), "a.png", {}, RAMP, 0),
+    "colour PNG": (Image.fromarray(COLOURS), "a.PNG", {}, COLOURS, 0),
+    "transparent PNG": (Image.fromarray(HALF_CLEAR), "a.png", {}, OVER_WHITE, 0),
+    "grey transparent PNG": (
+        Image.fromarray(HALF_CLEAR[..., [0, 3]]), "a.png", {}, np.where(RAMP < 90, 255, RAMP), 0
+    ),
+    "palette PNG": (PALETTE, "a.png", {}, np.asarray(PALETTE.convert("RGB")), 0),
+    "palette BMP": (PALETTE, "a.bmp", {}, np.asarray(PALETTE.convert("RGB")), 0),
+    "black and white PNG": (Image.fromarray(RAMP > 90), "a.png", {}, np.where(RAMP > 90, 255, 0), 0),
+    "16-bit PNG": (Image.fromarray(RAMP.astype(np.uint16) * 257), "a.png", {}, RAMP, 0),
+    "16-bit TIFF": (Image.fromarray(RAMP.astype(np.uint16) * 257), "a.tif", {}, RAMP, 0),
+    "16-bit TIFF of a big-endian machine": (BIG_ENDIAN, "a.tiff", {}, RAMP, 0),
+    "compressed TIFF": (Image.fromarray(COLOURS), "a.tiff", {"compression": "tiff_lzw"}, COLOURS, 0),
+    "CMYK TIFF": (Image.fromarray(COLOURS).convert("CMYK"), "a.tiff", {}, COLOURS, 1),
+    "grey JPEG": (Image.fromarray(RAMP), "a.jpeg", {"quality": 100}, RAMP, 4),
+    "colour JPEG": (Image.fromarray(COLOURS), "a.jpg", {"quality": 100, "subsampling": 0}, COLOURS, 8),
+    "CMYK JPEG": (Image.fromarray(COLOURS).convert("CMYK"), "a.JPG", {"quality": 100, "subsampling": 0}, COLOURS, 8),
+    "WebP": (Image.fromarray(COLOURS), "a.webp", {"lossless": True}, COLOURS, 0),
+    "transparent WebP": (Image.fromarray(HALF_CLEAR), "a.webp", {"lossless": True}, OVER_WHITE, 0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("image", "name", "options", "expected", "slack"), PICTURES.values(), ids=PICTURES)
+def test_pictures_of_every_kind_become_bytes_of_grey_or_colour(
+    tmp_path: Path, image: Image.Image, name: str, options: dict[str, Any], expected: Array, slack: int
+) -> None:
+    save(tmp_path / "some" / name, image, **options)
+    data = load(str(tmp_path), cache=False)
+    assert data.x.dtype == np.uint8
+    assert data.x.shape == (1, *expected.shape)
+    assert np.abs(data.array[0].astype(int) - expected.astype(int)).max() <= slack
+
+
+@pytest.mark.parametrize(
+    "values", [RAMP.astype(np.float32) / 255, RAMP.astype(np.int32) * 70_000, -RAMP.astype(np.int32)]
+)
+def test_grey_that_eight_bits_cannot_stand_for_is_refused(tmp_path: Path, values: Array) -> None:
+    save(tmp_path / "some" / "a.tiff", Image.fromarray(values))
+    with pytest.raises(DataError, match=r"a\.tiff cannot be read: its grey is of 32 bits"):
+        load(str(tmp_path))
+
+
+def test_what_is_hidden_or_no_picture_by_its_name_is_left_alone(folder: Path) -> None:
+    (folder / "cat" / "._a.png").write_bytes(b"what macOS leaves beside a.png")
+    save(folder / "cat" / ".ipynb_checkpoints" / "a-checkpoint.png", Image.new("L", (3, 3)))
+    save(folder / ".thumbnails" / "a.png", Image.new("L", (3, 3)))
+    (folder / "cat" / "notes.txt").write_text("")
+    (folder / "cat" / "folder.png").mkdir()
+    assert len(load(str(folder))) == 6
+
+
+def test_names_that_are_no_unicode_are_names_all_the_same(folder: Path) -> None:
+    strange = os.fsdecode(b"caf\xe9")  # as an old machine wrote it
+    save(folder / strange / f"{strange}.png", Image.new("L", (8, 8), 7))
+    data = load(str(folder))
+    assert greys(data)[f"{strange}/{strange}.png"] == 7
+    assert strange in data.y.tolist()
+    assert r"caf\udce9 1" in "\n".join(describe("pets", data)).encode().decode()
+
+
+def test_pictures_are_stretched_or_keep_their_proportions_on_black(tmp_path: Path) -> None:
+    save(tmp_path / "a" / "wide.png", Image.new("L", (20, 10), 200))
+    save(tmp_path / "b" / "tall.png", Image.new("RGB", (10, 40), (200, 100, 50)))
+    stretched = load(str(tmp_path), size=(16, 24)).array
+    assert stretched.shape == (2, 16, 24, 3)
+    assert np.unique(stretched[0]).tolist() == [200]
+    wide, tall = load(str(tmp_path), size=(16, 24), pad=True).array
+    assert (wide[2:14] == 200).all()
+    assert (wide[:2] == 0).all()
+    assert (wide[14:] == 0).all()
+    assert (tall[:, 10:14] == (200, 100, 50)).all()
+    assert (tall[:, :10] == 0).all()
+    assert (tall[:, 14:] == 0).all()
+    # Even what would be less than a pixel high.
+    save(tmp_path / "a" / "line.png", Image.new("L", (500, 1), 9))
+    assert load(str(tmp_path), size=(16, 24), pad=True).array[0].max() == 9
+
+
+# -------------------------------------------------------------------------------------------------------- bad pictures
+
+
+@pytest.mark.parametrize("cache", [True, False])
+def test_bad_pictures_are_refused_or_skipped_and_each_is_listed(folder: Path, cache: bool) -> None:
+    whole = (folder / "cat" / "a.png").read_bytes()
+    bad = {"cat/a.png": whole[:30], "cat/b.png": b"", "dog/d.png": b"no picture", "dog/e.png": whole[:45]}
+    for name, content in bad.items():
+        (folder / name).write_bytes(content)
+    (folder / "dog" / "z.png").symlink_to("nowhere.png")
+    with pytest.raises(DataError, match=r"a\.png .* 4 more; --skip-bad goes on without them"):
+        load(str(folder), cache=cache)
+    for _ in range(2):  # the second time from the cache
+        data = load(str(folder), cache=cache, skip_bad=True)
+        assert greys(data) == {"cat/c.png": 80, "unlabelled/f.png": 200}
+        assert data.y.tolist() == ["cat", None]
+        assert [name for name, _ in data.skipped] == [*bad, "dog/z.png"]
+        for name, reason in data.skipped:
+            assert str(folder / name) in reason
+    (folder / "cat" / "c.png").write_bytes(b"")
+    (folder / "unlabelled" / "f.png").write_bytes(b"")
+    with pytest.raises(DataError, match=r"None of the 7 pictures can be read: .*a\.png"):
+        load(str(folder), cache=cache, skip_bad=True)
+
+
+def test_a_picture_in_a_format_that_takes_another_program_is_not_opened(folder: Path) -> None:
+    save(folder / "cat" / "a.eps", Image.new("L", (8, 8)))
+    (folder / "cat" / "a.eps").replace(folder / "cat" / "a.png")
+    with pytest.raises(DataError, match=r"a\.png is not a picture"):
+        load(str(folder))
+
+
+def test_sizes_that_differ_are_counted_even_among_many(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoding, "_PART", 2)
+    for number in range(5):
+        save(folder / "dog" / f"x{number}.png", Image.new("L", (9, 7)))
+    with pytest.raises(
+        DataError, match=r"most are 8x8 .*x0\.png \(7x9\), .*x1\.png \(7x9\).* and 2 more.*--size 8x8.*--pad"
+    ):
+        load(str(folder))
+
+
+def test_a_folder_without_pictures_is_named(folder: Path) -> None:
+    (folder / "bird").mkdir()
+    (folder / "bird" / "notes.txt").write_text("")
+    with pytest.raises(DataError, match=r"bird has no pictures \(\.bmp, \.jpeg, \.jpg, \.png, \.tif, \.tiff, \.webp\)"):
+        load(str(folder))
+    (folder / "bird").rename(folder.parent / "bird")
+    with pytest.raises(DataError, match="bird has no pictures"):
+        load(str(folder.parent / "bird"))
+
+
+# -------------------------------------------------------------------------------------------------------------- cache
+
+
+def test_a_second_load_maps_what_the_first_decoded(cache: Path, folder: Path, decoded: list[str]) -> None:
+    first = load(str(folder))
+    assert len(decoded) == 6
+    assert not in_memory(first.x)
+    second = load(str(folder))
+    assert len(decoded) == 6
+    np.testing.assert_array_equal(first.array, second.array)
+    assert first.ids == second.ids
+    assert len(list(cache.iterdir())) == 1
+
+
+def _change(folder: Path) -> None:
+    save(folder / "cat" / "a.png", Image.new("L", (8, 8), 255))
+
+
+def _touch(folder: Path) -> None:
+    os.utime(folder / "cat" / "a.png", (0, 0))
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (_change, {"cat/a.png": 255, "cat/b.png": 40}),
+        (_touch, {"cat/a.png": 0, "cat/b.png": 40}),
+        (lambda f: save(f / "cat" / "aa.png", Image.new("L", (8, 8), 3)), {"cat/a.png": 0, "cat/aa.png": 3}),
+        (lambda f: (f / "cat" / "a.png").unlink(), {"cat/b.png": 40, "cat/c.png": 80}),
+        (lambda f: (f / "cat").rename(f / "kitten"), {"dog/d.png": 120, "dog/e.png": 160}),
+    ],
+    ids=["changed", "touched", "added", "removed", "renamed"],
+)
+def test_a_folder_that_changed_is_decoded_anew(
+    cache: Path, folder: Path, decoded: list[str], change: Callable[[Path], None], expected: dict[str, int]
+) -> None:
+    load(str(folder))
+    change(folder)
+    decoded.clear()
+    data = load(str(folder))
+    assert len(decoded) == len(data)
+    assert dict(list(greys(data).items())[:2]) == expected
+    assert len(list(cache.iterdir())) == 1
+
+
+def test_options_that_change_what_is_decoded_make_the_cache_anew(cache: Path, folder: Path, decoded: list[str]) -> None:
+    for options in ({}, {"size": (4, 4)}, {"size": (4, 4), "pad": True}, {"size": (4, 4), "max_rows": 2}):
+        decoded.clear()
+        data = load(str(folder), **options)
+        assert len(decoded) == len(data)
+        assert data.x.shape[1:] == options.get("size", (8, 8))
+    assert len(list(cache.iterdir())) == 1
+
+
+def _files(cache: Path) -> list[Path]:
+    return sorted(path for path in cache.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.unlink(),
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(path.read_bytes()[:-10]),
+        lambda path: path.write_bytes(b"\0" * path.stat().st_size),
+    ],
+    ids=["lost", "emptied", "cut", "overwritten"],
+)
+def test_a_damaged_cache_is_never_used(
+    cache: Path, folder: Path, decoded: list[str], damage: Callable[[Path], None]
+) -> None:
+    expected = load(str(folder)).array.copy()
+    assert len(_files(cache)) == 3
+    for number in range(3):
+        damage(_files(cache)[number])
+        decoded.clear()
+        np.testing.assert_array_equal(load(str(folder)).array, expected)
+        assert len(decoded) == 6
+    decoded.clear()
+    load(str(folder))
+    assert not decoded
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, MemoryError])
+def test_decoding_that_was_interrupted_leaves_nothing(
+    cache: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, kind: type[BaseException]
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise kind
+
+    with monkeypatch.context() as patch:
+        patch.setattr(decoding, "_joined", interrupted)
+        with pytest.raises(kind):
+            load(str(folder))
+    assert list(cache.iterdir()) == []
+    assert len(load(str(folder))) == 6
+
+
+def _full(path: Path, *_: object) -> None:
+    path.write_bytes(b"half of it")
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_full_disk_leaves_nothing_half_written(cache: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(decoding, "write_rows", _full)
+        with pytest.raises(
+            DataError, match=r"cache .* cannot be written: .*No space left.*PARTEDVAE_CACHE.*--no-cache"
+        ):
+            load(str(folder))
+        assert list(cache.iterdir()) == []
+        patch.setattr(tempfile, "tempdir", str(cache))
+        with pytest.raises(DataError, match=r"folder .* of temporary files cannot be written: .*No space left"):
+            load(str(folder), cache=False)
+        assert list(cache.iterdir()) == []
+    before = load(str(folder)).array.copy()
+    save(folder / "cat" / "new.png", Image.new("L", (8, 8), 1))
+    with monkeypatch.context() as patch:
+        patch.setattr(decoding, "write_rows", _full)
+        with pytest.raises(DataError, match="No space left"):
+            load(str(folder))
+    (folder / "cat" / "new.png").unlink()
+    np.testing.assert_array_equal(load(str(folder)).array, before)
+
+
+def test_a_cache_that_cannot_be_written_is_one_error_and_can_be_done_without(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("PARTEDVAE_CACHE", str(tmp_path / "file" / "below"))
+    with pytest.raises(DataError, match=r"The cache .*file/below cannot be written: .*Not a directory.*--no-cache"):
+        load(str(folder))
+    done = call("train", folder, "--out", tmp_path / "run", *QUICK)
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    data = load(str(folder), cache=False)
+    assert in_memory(data.x)
+    assert greys(data)["dog/e.png"] == 160
+
+
+def test_a_cache_lies_where_it_is_told_to_or_in_the_users_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert str(cache_module.cache_folder()) == os.environ["PARTEDVAE_CACHE"]
+    monkeypatch.delenv("PARTEDVAE_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_module.cache_folder() == tmp_path / "partedvae"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cache_module.cache_folder() == tmp_path / ".cache" / "partedvae"
+
+
+def test_a_cache_that_another_process_has_made_meanwhile_is_used(cache: Path) -> None:
+    def by(name: str, meanwhile: Callable[[], object] = lambda: None) -> Path:
+        def build(made: Path) -> None:
+            meanwhile()
+            (made / "x").write_text(name)
+
+        return cache_module.stored("one source", "as it is", build)
+
+    place = by("a slow process", meanwhile=lambda: by("a quick one"))
+    assert (place / "x").read_text() == "a quick one"
+    assert list(cache.iterdir()) == [place]
+
+
+def test_more_pictures_are_decoded_than_files_can_be_open(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoding, "_PART", 1)
+    for number in range(60):
+        save(folder / "dog" / f"{number}.png", Image.new("L", (8, 8), number))
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    in_use = max(int(path.name) for path in Path("/proc/self/fd").iterdir())
+    resource.setrlimit(resource.RLIMIT_NOFILE, (in_use + 40, most))
+    try:
+        assert len(load(str(folder), cache=False)) == 66
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, most))
+
+
+def test_worker_processes_decode_the_same(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save(folder / "dog" / "g.png", Image.new("RGB", (8, 8), (1, 2, 3)))
+    (folder / "dog" / "bad.png").write_bytes(b"")
+    alone = load(str(folder), cache=False, skip_bad=True)
+    monkeypatch.setattr(decoding, "_WORTH_PROCESSES", 1)
+    monkeypatch.setattr(decoding, "_PART", 2)
+    monkeypatch.setattr(decoding, "cpu_count", lambda: 2)
+    together = load(str(folder), cache=False, skip_bad=True)
+    np.testing.assert_array_equal(alone.array, together.array)
+    assert alone.ids == together.ids
+    assert alone.skipped == together.skipped
+
+
+# --------------------------------------------------------------------------------------------------- whatever is there
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("any")
+
+
+def _encoded() -> Iterator[bytes]:
+    rough = np.random.default_rng(0).integers(256, size=(12, 10, 4), dtype=np.uint8)
+    for kind, mode in (("PNG", "RGBA"), ("PNG", "P"), ("JPEG", "RGB"), ("JPEG", "L"), ("TIFF", "RGB"), ("WEBP", "RGB")):
+        file = io.BytesIO()
+        Image.fromarray(rough).convert(mode).save(file, kind)
+        yield file.getvalue()
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(
+    whole=st.sampled_from(list(_encoded())),
+    splices=st.lists(st.tuples(st.integers(0, 400), st.binary(max_size=4)), max_size=3),
+    cut=st.none() | st.integers(0, 400),
+)
+def test_a_damaged_picture_is_read_or_refused(
+    place: Path, whole: bytes, splices: list[tuple[int, bytes]], cut: int | None
+) -> None:
+    damaged = bytearray(whole)
+    for at, new in splices:
+        at %= len(damaged)
+        damaged[at : at + len(new)] = new
+    (place / "x.png").write_bytes(damaged[:cut])
+    try:
+        data = load(str(place), cache=False)
+    except DataError as error:
+        assert "x.png" in str(error)  # noqa: PT017
+    else:
+        assert data.x.dtype == np.uint8
+        assert len(data) == 1
+
+
+# ---------------------------------------------------------------------------------------------------- the command line
+
+
+def test_the_command_line_describes_a_folder_with_what_is_wrong_in_it(folder: Path) -> None:
+    save(folder / "dog" / "twin.png", Image.new("L", (8, 8), 0))
+    (folder / "dog" / "bad.png").write_bytes(b"")
+    done = call("data", "describe", folder)
+    assert done.returncode == 0, done.stderr
+    for part in (
+        "7 observations, pictures of 8×8, uint8, mapped from a file",
+        "6 labelled, 1 unlabelled; 2 classes: cat 3, dog 3",
+        "1 observations repeat another",
+        "problem: equal observations with different labels: cat/a.png, dog/twin.png",
+        f"problem: {folder}/dog/bad.png is not a picture",
+    ):
+        assert part in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda f: (f / "cat" / "a.png").write_bytes(b""), "a.png is not a picture"),
+        (lambda f: (f / "bird").mkdir(), "bird has no pictures"),
+        (lambda f: save(f / "cat" / "a.png", Image.new("L", (9, 9))), "different sizes"),
+    ],
+)
+def test_training_on_a_bad_folder_is_one_line_and_leaves_nothing(
+    folder: Path, change: Callable[[Path], None], message: str
+) -> None:
+    change(folder)
+    done = call("train", folder, "--out", folder.parent / "run", *QUICK)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not (folder.parent / "run").exists()
+
+
+def test_a_picture_stands_as_the_camera_was_held(tmp_path: Path) -> None:
+    upright = np.zeros((10, 20), dtype=np.uint8)
+    upright[:5] = 255  # bright above
+    turned = Image.Exif()
+    turned[0x0112] = 6  # a quarter to the right makes it upright
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        Image.fromarray(np.rot90(upright)).save(tmp_path / name / "1.png", exif=turned)
+    seen = load(str(tmp_path), cache=False).array
+    assert seen.shape == (2, 10, 20)
+    assert seen[0, :5].min() == 255
+    assert seen[0, 5:].max() == 0
+
+
+def test_a_grey_picture_that_is_partly_transparent_stays_grey(tmp_path: Path) -> None:
+    clear = np.stack([np.full((8, 8), 100, dtype=np.uint8), np.where(np.eye(8), 255, 0).astype(np.uint8)], axis=2)
+    (tmp_path / "a").mkdir()
+    Image.fromarray(clear, "LA").save(tmp_path / "a" / "1.png")
+    data = load(str(tmp_path), cache=False)
+    assert data.array.shape == (1, 8, 8)
+    np.testing.assert_array_equal(data.array[0], np.where(np.eye(8), 100, 255))
