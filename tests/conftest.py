@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import shutil
+import tempfile
 from typing import Any
 
 import numpy as np
@@ -17,15 +19,16 @@ Array = NDArray[Any]
 
 torch.set_num_threads(1)
 
+# Caches that no other run has filled. Set before any test is imported, since libraries look at them as they are.
+os.environ["PARTEDVAE_CACHE"] = tempfile.mkdtemp(prefix="partedvae-test-cache-")
+os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="partedvae-test-hub-")
+os.environ["HF_HUB_OFFLINE"] = "1"
 
-@pytest.fixture(autouse=True, scope="session")
-def own_caches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Caches that no other run has filled."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PARTEDVAE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        patch.setenv("HF_HOME", str(tmp_path_factory.mktemp("hub")))
-        patch.setenv("HF_HUB_OFFLINE", "1")
-        yield
+
+def pytest_unconfigure() -> None:
+    """Leave nothing behind."""
+    for name in ("PARTEDVAE_CACHE", "HF_HOME"):
+        shutil.rmtree(os.environ[name], ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

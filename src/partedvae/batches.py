@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, IterableDataset, Sampler
 
 from partedvae.ondemand import Raw
 
@@ -124,8 +124,8 @@ class Rows(Dataset[Batch]):
         return Batch(self.x[draw.rows], self.x[labelled], self.labels[labelled])
 
 
-class OrderedRows(Dataset[LabelledBatch]):
-    """Observations and labels in their order, a slice at a time."""
+class OrderedRows(IterableDataset[LabelledBatch]):
+    """Observations and labels in their order, a part at a time."""
 
     def __init__(self, x: Raw, labels: Tensor, batch_size: int) -> None:
         self.x, self.labels, self.batch_size = x, labels, batch_size
@@ -133,9 +133,9 @@ class OrderedRows(Dataset[LabelledBatch]):
     def __len__(self) -> int:
         return math.ceil(len(self.x) / self.batch_size)
 
-    def __getitem__(self, index: int) -> LabelledBatch:
-        part = slice(index * self.batch_size, (index + 1) * self.batch_size)
-        return LabelledBatch(self.x[part], self.labels[part])
+    def __iter__(self) -> Iterator[LabelledBatch]:
+        parts = zip(self.x.split(self.batch_size), self.labels.split(self.batch_size), strict=True)
+        yield from (LabelledBatch(x, labels) for x, labels in parts)
 
 
 def training_loader(x: Raw, labels: Tensor, batch_size: int, seed: int, balance: bool = False) -> DataLoader[Batch]:

@@ -6,6 +6,7 @@ An error is a line on stderr; exit status 1 says that the work failed, 2 that th
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -376,7 +377,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     words = sys.argv[1:] if arguments is None else list(arguments)
     debug = "--debug" in words
     try:
-        app(args=words)
+        with warnings.catch_warnings():
+            # The columns of a file are chosen by the names that the model knows, then handed on as arrays.
+            warnings.filterwarnings("ignore", message="X does not have valid feature names")
+            app(args=words)
     except (ValueError, OSError, RuntimeError, MemoryError) as error:
         if debug:
             raise
@@ -437,7 +441,7 @@ def _model_and_data(run: Path, data: str, given: Given) -> tuple[PartedVAE, Data
     model = _load(run)
     shape, names = model.layout_.tensor_shape, getattr(model, "feature_names_in_", None)
     known: Given = {
-        "size": (shape[1], shape[2]) if len(shape) == 3 else None,
+        "size": (shape[1], shape[2]) if model.layout_.kind in ("grey", "channels_last") else None,
         "features": None if names is None else tuple(names),
         "pad": (run / runs.RUN).exists() and runs.read_plan(run).reading.pad,
     }

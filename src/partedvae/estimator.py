@@ -22,7 +22,7 @@ from partedvae.batches import known_rows
 from partedvae.config import Config, preset
 from partedvae.data.conflicts import find_duplicates
 from partedvae.data.dataset import Dataset
-from partedvae.data.lazy import InOrder, LazyRows
+from partedvae.data.lazy import LazyRows, is_stream, take
 from partedvae.data.sparse import SparseRows
 from partedvae.divergences import entropy_categorical, kl_standard_normal
 from partedvae.generation import counterfactual_codes, prior_codes, traversal_codes, traversal_values
@@ -615,9 +615,10 @@ def _warn_of_conflicts(x: Raw, known: Array) -> None:
     """Say so if equal observations have different labels; of very many labelled ones, the first are looked at."""
     rows = known_rows(torch.from_numpy(known)).nonzero()[:_COMPARED, 0]
     codes = known.argmax(axis=1)[:, None] if known.dtype.kind == "f" else known
-    if isinstance(x, OnDemand) and isinstance(x.rows, InOrder):
+    if isinstance(x, OnDemand) and is_stream(x.rows):
         return  # finding rows of a stream means reading it once more
-    groups = find_duplicates(x[rows].numpy(), codes[rows.numpy()]).conflicts
+    labelled = take(x.rows, rows.numpy()) if isinstance(x, OnDemand) else x[rows].numpy()
+    groups = find_duplicates(labelled, codes[rows.numpy()]).conflicts
     if groups:
         found = ", ".join(map(str, rows[list(groups[0])].tolist()))
         warnings.warn(

@@ -63,13 +63,13 @@ def _read(source: str, reading: Reading) -> Dataset:
     if source.startswith(HUB):
         from partedvae.data.hub import read_hub
 
-        return read_hub(source.removeprefix(HUB), reading)
+        return _sized(read_hub(source.removeprefix(HUB), reading), reading)
     path = Path(source)
     if path.is_dir():
         from partedvae.data.hub import is_hub_folder, read_hub
 
         if is_hub_folder(path):
-            return read_hub(source, reading)
+            return _sized(read_hub(source, reading), reading)
         _refuse_useless(source, reading)
         return read_folder(path, reading)
     if path.is_file() and path.suffix.lower() in _FILES:
@@ -160,7 +160,10 @@ def _h5ad(path: Path, reading: Reading) -> Dataset:
 def _parquet(path: Path, reading: Reading) -> Dataset:
     from partedvae.data.hub import has_pictures, read_hub
 
-    return read_hub(str(path), reading) if has_pictures(path) else tables.read_table(path, reading)
+    if has_pictures(path):
+        return read_hub(str(path), reading)
+    _refuse_useless(str(path), reading)
+    return tables.read_table(path, reading)
 
 
 _FILES: dict[str, Callable[[Path, Reading], Dataset]] = {
@@ -195,7 +198,9 @@ def _sized(data: Dataset, reading: Reading) -> Dataset:
     if size is None or x.shape[1:3] == size:
         return data
     if len(x.shape) not in (3, 4) or x.dtype != np.uint8 or (len(x.shape) == 4 and x.shape[3] > MOST_CHANNELS):
-        raise DataError(f"--size: only pictures of uint8, (N, H, W) or (N, H, W, C), are resized; X is {x.shape} of {x.dtype}.")
+        raise DataError(
+            f"--size: only pictures of uint8, (N, H, W) or (N, H, W, C), are resized; X is {x.shape} of {x.dtype}."
+        )
     if isinstance(x, np.ndarray) and in_memory(x):
         return replace(data, x=resize(x, size, reading.pad))
     return replace(data, x=_Resized(x, size, reading.pad))

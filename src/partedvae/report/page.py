@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 
+import matplotlib
 from jinja2 import Environment
 from matplotlib.figure import Figure
 
@@ -19,7 +20,7 @@ _DPI = 130
 
 
 def write_report(path: Path, subject: Subject, title: str, subtitle: str, facts: Mapping[str, str]) -> None:
-    """Write the page, and every figure of it as a PNG file into ``figures/`` beside it.
+    """Write the page, and every figure of it as PNG and SVG files into ``figures/`` beside it.
 
     Args:
         subject: the model and what to show it on.
@@ -29,10 +30,13 @@ def write_report(path: Path, subject: Subject, title: str, subtitle: str, facts:
     folder = path.parent / "figures"
     folder.mkdir(parents=True, exist_ok=True)
     sections = []
+    taken: set[str] = set()
     for section in all_sections(subject):
         pictures = [(shown, _png(shown.figure)) for shown in section.figures]
         for shown, content in pictures:
-            _keep(folder / f"{_file_name(shown.name)}.png", content)
+            name = _file_name(shown.name, taken)
+            _keep(folder / f"{name}.png", content)
+            _keep(folder / f"{name}.svg", _svg(shown.figure))
         sections.append(_for_template(section, pictures))
     settings = subject.model.config_
     template = Environment(autoescape=True).from_string(_template())
@@ -62,10 +66,18 @@ def _png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
+def _svg(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    # Without a salt the names within an SVG file differ from run to run.
+    with matplotlib.rc_context({"svg.hashsalt": "partedvae"}):
+        figure.savefig(buffer, format="svg", dpi=_DPI, metadata={"Date": None})
+    return buffer.getvalue()
+
+
 def _for_template(section: Section, pictures: list[tuple[Shown, bytes]]) -> dict[str, object]:
     return {
         "title": section.title,
-        "text": section.text,
+        "paragraphs": section.text.split("\n\n"),
         "figures": [
             {"png": base64.b64encode(content).decode(), "alt": shown.alt, "caption": shown.caption}
             for shown, content in pictures
@@ -73,8 +85,13 @@ def _for_template(section: Section, pictures: list[tuple[Shown, bytes]]) -> dict
     }
 
 
-def _file_name(name: str) -> str:
-    return "".join(character if character.isalnum() or character in "-_" else "_" for character in name)
+def _file_name(name: str, taken: set[str]) -> str:
+    """A name without what file systems cannot take, different from those that are taken, which it joins."""
+    plain = "".join(character if character.isalnum() or character in "-_" else "_" for character in name)
+    while plain in taken:
+        plain += "_"
+    taken.add(plain)
+    return plain
 
 
 def _template() -> str:

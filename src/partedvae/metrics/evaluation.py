@@ -1,0 +1,334 @@
+"""All measures of a fitted model in one flat table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.metrics import balanced_accuracy_score
+
+from partedvae.data.dataset import Dataset
+from partedvae.labels import MISSING, encode_as, recoded
+from partedvae.metrics.calibration import expected_calibration_error, negative_log_likelihood
+from partedvae.metrics.dci import dci
+from partedvae.metrics.information import mig, modularity
+from partedvae.metrics.interventions import beta_vae, factor_vae, irs
+from partedvae.metrics.leakage import Leakage, leakage
+from partedvae.metrics.oracle import Oracle, flattened
+from partedvae.metrics.predictability import explicitness, sap
+from partedvae.metrics.separation import diversity, style_preservation, swap_accuracy
+
+Array = NDArray[Any]
+
+_ACTIVE = 0.01  # variance of a posterior mean over observations, below which its dimension is unused
+_SAMPLES = 200  # of each class
+_LEAST_OF_A_CLASS = 20
+
+
+class Evaluation(dict[str, float]):
+    """Measures by name; NaN where one could not be computed, and then ``notes`` says why."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.notes: dict[str, str] = {}
+
+    def add(self, names: Sequence[str], compute: Callable[[], Mapping[str, float]]) -> None:
+        """Add what ``compute`` gives; NaN under ``names``, and the reason, if it refuses."""
+        try:
+            self.update({name: float(value) for name, value in compute().items()})
+        except ValueError as error:
+            self.update(dict.fromkeys(names, float("nan")))
+            self.notes |= dict.fromkeys(names, str(error))
+
+
+def evaluate(
+    model: Any,
+    X: Any,
+    y: ArrayLike | None = None,
+    factors: ArrayLike | None = None,
+    *,
+    oracle_data: Dataset | tuple[Any, ArrayLike] | None = None,
+    n_pairs: int = 5_000,
+    max_rows: int = 5_000,
+    random_state: int = 0,
+) -> Evaluation:
+    """Every measure that can be had of observations that training did not see.
+
+    Args:
+        model: a fitted :class:`partedvae.PartedVAE`.
+        X: observations; or a :class:`partedvae.data.Dataset`, which has labels, and perhaps factors, with it.
+        y: labels, missing ones marked.
+        factors: (N, F), integers: known factors of each observation; they add the measures of disentanglement.
+        oracle_data: observations with all their labels, on which the judge of swaps and samples is fit. Without them it
+            is fit on one half of X, and the other half is swapped.
+        n_pairs: swaps that are judged.
+        max_rows: of more rows, a random choice is used.
+        random_state: seed.
+
+    Returns:
+        Accuracies and leakages as shares, ``nll`` and KLs in nats, ``mse`` in the range of the observations (pictures:
+        [0, 1]). With several attributes each measure of classes is the mean over them, and is there for each as well,
+        as in ``accuracy_colour``.
+
+    >>> from partedvae import PartedVAE
+    >>> from sklearn.datasets import load_digits
+    >>> digits = load_digits()
+    >>> model = PartedVAE(max_epochs=1, random_state=0).fit(digits.images, digits.target)
+    >>> found = evaluate(model, digits.images[:400], digits.target[:400], n_pairs=100)
+    >>> {"accuracy", "ece", "z_leakage", "swap_accuracy"} <= set(found)
+    True
+    """
+    shown = _Shown.of(model, X, y, factors, max_rows, random_state)
+    found = Evaluation()
+    found.update(_reconstruction(model, shown))
+    by_attribute = []
+    for a in range(len(model.attributes_)):
+        part = Evaluation()
+        _of_classes(part, model, shown, a, random_state)
+        _of_generator(part, model, shown, oracle_data, a, n_pairs, random_state)
+        by_attribute.append(part)
+    _join(found, by_attribute, [attribute.name for attribute in model.attributes_])
+    if shown.factors is not None:
+        _of_factors(found, model, shown, n_pairs, random_state)
+    return found
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """The rows that a model is measured on, with what it makes of them."""
+
+    x: Array
+    codes: NDArray[np.int64]
+    factors: NDArray[np.int64] | None
+    c: list[Array]
+    u: Array
+    z: Array
+    z_drawn: Array
+
+    @classmethod
+    def of(cls, model: Any, X: Any, y: Any, factors: Any, max_rows: int, seed: int) -> _Shown:
+        n_rows = len(X)
+        rows = np.sort(np.random.default_rng(seed).permutation(n_rows)[:max_rows])
+        if isinstance(X, Dataset):
+            data = X.take(rows)
+            x, codes = data.array, _codes_of(model, data)
+            known = data.factors if data.grid is not None else None
+        else:
+            x = np.asarray(X)[rows]
+            everything = np.full((n_rows, len(model.attributes_)), MISSING)
+            codes = (everything if y is None else encode_as(y, n_rows, model.attributes_))[rows]
+            known = None
+        if factors is not None:
+            known = np.asarray(factors)[rows]
+        encoded, drawn = model.encode(x), model.draw_codes(x, random_state=seed)
+        c = encoded.c if isinstance(encoded.c, list) else [encoded.c]
+        return cls(x, codes, known, c, encoded.u, encoded.z, drawn.z)
+
+
+def _reconstruction(model: Any, shown: _Shown) -> dict[str, float]:
+    errors = flattened(model.reconstruct(shown.x)) - flattened(shown.x)
+    return {
+        "mse": float(np.square(errors).mean()),
+        "log_likelihood_bound": float(model.score_samples(shown.x).mean()),
+        "z_kl": float(model.z_kl(shown.x).sum(axis=1).mean()),
+        "z_active": float((shown.z.var(axis=0) > _ACTIVE).sum()),
+        "u_active": float((shown.u.var(axis=0) > _ACTIVE).sum()),
+    }
+
+
+def _of_classes(found: Evaluation, model: Any, shown: _Shown, a: int, seed: int) -> None:
+    """What the classifier is worth, and what each code tells of the class."""
+    known = shown.codes[:, a] != MISSING
+    truth, p = shown.codes[known, a], shown.c[a][known]
+
+    def classifier() -> dict[str, float]:
+        _require(len(truth) > 0, "no row has a label")
+        return {
+            "accuracy": float(np.mean(p.argmax(axis=1) == truth)),
+            "balanced_accuracy": float(balanced_accuracy_score(truth, p.argmax(axis=1))),
+            "nll": negative_log_likelihood(p, truth),
+            "ece": expected_calibration_error(p, truth),
+        }
+
+    found.add(("accuracy", "balanced_accuracy", "nll", "ece"), classifier)
+    u = np.split(shown.u, len(model.attributes_), axis=1)[a]
+    codes = {"c": shown.c[a], "u": u, "z": shown.z, "z_drawn": shown.z_drawn}
+    for name, code in codes.items():
+        kind = "informativeness" if name in ("c", "u") else "leakage"
+
+        def read(name: str = name, code: Array = code, kind: str = kind) -> dict[str, float]:
+            _require(code.shape[1] > 0, f"the model has no {name[0]}")
+            return _with_interval(f"{name}_{kind}", leakage(code[known], truth, random_state=seed))
+
+        found.add((f"{name}_{kind}",), read)
+
+
+def _of_generator(
+    found: Evaluation, model: Any, shown: _Shown, oracle_data: Any, a: int, n_pairs: int, seed: int
+) -> None:
+    """What an oracle sees in swaps, and in samples of each class."""
+    names = (
+        "oracle_accuracy", "swap_accuracy", "swap_accuracy_normalised", "swap_style_class",
+        "generation_accuracy", "generation_diversity",
+    )  # fmt: skip
+
+    def compute() -> dict[str, float]:
+        known = np.flatnonzero(shown.codes[:, a] != MISSING)
+        _require(len(known) >= 2 * _LEAST_OF_A_CLASS, "fewer than 40 rows have a label, too few to judge by")
+        if oracle_data is None:
+            known = np.random.default_rng(seed).permutation(known)
+            half = len(known) // 2
+            taught, known = (shown.x[known[:half]], shown.codes[known[:half], a]), known[half:]
+        else:
+            taught = _taught(model, oracle_data, a)
+        _require(len(np.unique(taught[1])) > 1, "the oracle was shown one class only")
+        oracle = Oracle(*taught, random_state=seed)
+        x, truth = shown.x[known], shown.codes[known, a]
+        swaps = swap_accuracy(model.swap, x, truth, oracle, n_pairs=n_pairs, random_state=seed)
+        recognised, spread = [], []
+        for k in range(len(model.attributes_[a].classes)):
+            samples = model.sample(_SAMPLES, _label(model, a, k), random_state=seed + k)
+            recognised.append(np.mean(oracle.judge(samples) == k))
+            if (truth == k).sum() > 1:
+                spread.append(diversity(samples, x[truth == k]))
+        return {
+            "oracle_accuracy": oracle.accuracy(x, truth),
+            "swap_accuracy": swaps.kept,
+            "swap_accuracy_normalised": swaps.normalised,
+            "swap_style_class": swaps.style_class,
+            "generation_accuracy": float(np.mean(recognised)),
+            "generation_diversity": float(np.mean(spread)),
+        }
+
+    found.add(names, compute)
+
+
+def _of_factors(found: Evaluation, model: Any, shown: _Shown, n_pairs: int, seed: int) -> None:
+    """The measures of disentanglement, of u and z side by side; and what happens to factors of style."""
+    factors = shown.factors
+    if factors is None:
+        return
+    varied = factors[:, [len(np.unique(column)) > 1 for column in factors.T]]
+    codes = np.concatenate([shown.u, shown.z], axis=1)
+    found.add(("mig",), lambda: {"mig": float(mig(codes, varied))})
+    found.add(("sap",), lambda: {"sap": float(sap(codes, varied, random_state=seed))})
+    found.add(("modularity",), lambda: {"modularity": float(modularity(codes, varied))})
+    found.add(("explicitness",), lambda: {"explicitness": float(explicitness(codes, varied, random_state=seed))})
+    found.add(("irs",), lambda: {"irs": float(irs(codes, varied))})
+    found.add(("factor_vae",), lambda: {"factor_vae": float(factor_vae(codes, varied, random_state=seed))})
+    found.add(("beta_vae",), lambda: {"beta_vae": float(beta_vae(codes, varied, random_state=seed))})
+
+    def of_dci() -> dict[str, float]:
+        score = dci(codes, varied, trees="fast", random_state=seed)
+        return {
+            "dci_disentanglement": score.disentanglement,
+            "dci_completeness": score.completeness,
+            "dci_informativeness": score.informativeness,
+        }
+
+    found.add(("dci_disentanglement", "dci_completeness", "dci_informativeness"), of_dci)
+    truth = shown.codes[:, 0]
+    styles = [column for column in varied.T if not _same_partition(column, truth)]
+
+    def of_styles() -> dict[str, float]:
+        _require(len(model.attributes_) == 1 and (truth != MISSING).all(), "every row needs one known class")
+        _require(bool(styles), "all factors are the class itself")
+        half = np.random.default_rng(seed).permutation(len(truth))
+        taught, judged = half[: len(half) // 2], half[len(half) // 2 :]
+        kept = [
+            style_preservation(
+                model.swap,
+                shown.x[judged],
+                truth[judged],
+                column[judged],
+                Oracle(shown.x[taught], column[taught], seed),
+                n_pairs=n_pairs,
+                random_state=seed,
+            )
+            for column in styles
+        ]
+        return {"style_preservation": float(np.mean(kept))}
+
+    found.add(("style_preservation",), of_styles)
+    found.add(("u_style_within_class",), lambda: {"u_style_within_class": _within_class(shown.u, truth, styles, seed)})
+
+
+def _within_class(u: Array, classes: Array, styles: Sequence[Array], seed: int) -> float:
+    """How well factors of style are read from u among rows of one class: the mean over classes and factors."""
+    values = []
+    for k in np.unique(classes[classes != MISSING]):
+        rows = classes == k
+        for column in styles:
+            present, counts = np.unique(column[rows], return_counts=True)
+            enough = np.isin(column, present[counts >= _LEAST_OF_A_CLASS]) & rows
+            if len(np.unique(column[enough])) > 1:
+                values.append(float(leakage(u[enough], column[enough], max_rows=1_000, random_state=seed)))
+    _require(bool(values), "no factor of style has two values with 20 rows each within a class")
+    return float(np.mean(values))
+
+
+def _with_interval(name: str, read: Leakage) -> dict[str, float]:
+    low, high = read.interval
+    return {name: read.value, f"{name}_low": low, f"{name}_high": high, f"{name}_null": read.null}
+
+
+def _taught(model: Any, oracle_data: Any, a: int) -> tuple[Array, Array]:
+    if isinstance(oracle_data, Dataset):
+        x, codes = oracle_data.array, _codes_of(model, oracle_data)
+    else:
+        x = np.asarray(oracle_data[0])
+        codes = encode_as(oracle_data[1], len(x), model.attributes_)
+    known = codes[:, a] != MISSING
+    return x[known], codes[known, a]
+
+
+def _codes_of(model: Any, data: Dataset) -> NDArray[np.int64]:
+    """Labels of a data set in the model's numbers, or an error if there is one that training never saw."""
+    codes = recoded(data.codes, data.attributes, model.attributes_)
+    single = len(data.attributes) == len(model.attributes_) == 1
+    for a, attribute in enumerate(model.attributes_):
+        for column, own in zip(data.codes.T, data.attributes, strict=True):
+            strange = np.flatnonzero((column != MISSING) & (codes[:, a] == MISSING))
+            if len(strange) and (single or own.name == attribute.name):
+                row = int(strange[0])
+                label, known = own.classes.tolist()[column[row]], ", ".join(map(str, attribute.classes))
+                raise ValueError(
+                    f"{data.ids[row]} has the label {label!r} of {own.name}, which training never saw; it saw {known}."
+                )
+    return codes
+
+
+def _label(model: Any, a: int, k: int) -> Any:
+    """The label of class k of attribute a; the other attributes are drawn from their proportions."""
+    label = model.attributes_[a].classes.tolist()[k]
+    if len(model.attributes_) == 1:
+        return label
+    return [label if b == a else None for b in range(len(model.attributes_))]
+
+
+def _join(found: Evaluation, parts: Sequence[Evaluation], names: Sequence[str]) -> None:
+    """Measures of one attribute as they are; of several, their means, and each under the attribute's name."""
+    if len(parts) == 1:
+        found.update(parts[0])
+        found.notes |= parts[0].notes
+        return
+    for key in parts[0]:
+        values = [part.get(key, float("nan")) for part in parts]
+        found[key] = float(np.mean(values))
+        found.update({f"{key}_{name}": value for name, value in zip(names, values, strict=True)})
+    for part, name in zip(parts, names, strict=True):
+        found.notes |= {f"{key}_{name}": note for key, note in part.notes.items()}
+        found.notes |= {key: f"{name}: {note}" for key, note in part.notes.items()}
+
+
+def _same_partition(a: Array, b: Array) -> bool:
+    """Whether two columns divide the rows in the same way."""
+    return len(np.unique(np.stack([a, b]), axis=1).T) == len(np.unique(a)) == len(np.unique(b))
+
+
+def _require(holds: bool, reason: str) -> None:
+    if not holds:
+        raise ValueError(reason)

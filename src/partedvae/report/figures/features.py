@@ -1,0 +1,66 @@
+"""Observations that are not pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from partedvae.report.figures.style import ACCENT, MUTED, literal, plain
+
+Array = NDArray[Any]
+
+_DOTS = 20_000  # more make a black patch
+
+
+def heat_map(values: Array, row_labels: Sequence[str], column_labels: Sequence[str], legend: str) -> Figure:
+    """Numbers as colours around zero."""
+    height = min(9.0, 2.2 + 0.26 * len(row_labels))  # the legend needs some
+    width = min(11.0, 2.5 + 0.07 * max(map(len, row_labels)) + 0.24 * len(column_labels))
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axis = figure.subplots()
+    largest = float(np.abs(values).max()) or 1.0
+    image = axis.imshow(values, cmap="RdBu_r", vmin=-largest, vmax=largest, aspect="auto")
+    axis.set_yticks(range(len(row_labels)), literal(row_labels), fontsize=8)
+    if len(column_labels) <= 40:
+        axis.set_xticks(range(len(column_labels)), literal(column_labels), rotation=60, ha="right", fontsize=7)
+    axis.set_xlabel("feature", fontsize=9)
+    bar = figure.colorbar(image, ax=axis, shrink=0.9)
+    bar.set_label(legend, fontsize=8)
+    bar.ax.tick_params(labelsize=7)
+    return figure
+
+
+def scatter(original: Array, reconstruction: Array) -> Figure:
+    """Every feature of every observation against its reconstruction."""
+    figure = Figure(figsize=(4, 4), layout="constrained")
+    axis = figure.subplots()
+    chosen = np.random.default_rng(0).permutation(original.size)[:_DOTS]
+    axis.plot(
+        original.ravel()[chosen], reconstruction.ravel()[chosen], ".", color=ACCENT, markersize=2, alpha=0.4,
+        rasterized=True,
+    )  # fmt: skip
+    low, high = float(original.min()), float(original.max())
+    axis.plot([low, high], [low, high], color=MUTED, linewidth=1)
+    axis.set_xlabel("original, standardised", fontsize=9)
+    axis.set_ylabel("reconstruction, standardised", fontsize=9)
+    plain(axis)
+    return figure
+
+
+def groups(points: Mapping[str, Array], axes: tuple[str, str]) -> Figure:
+    """Points (N, 2) of several groups, those that are unlabelled behind the others in grey."""
+    figure = Figure(figsize=(5.5, 3.8), layout="constrained")
+    axis = figure.subplots()
+    for name, group in sorted(points.items(), key=lambda item: item[0] != "unlabelled"):
+        colour = MUTED if name == "unlabelled" else None
+        (label,) = literal([f"{name} ({len(group):,})"])
+        axis.plot(*group.T, ".", markersize=4, alpha=0.7, color=colour, label=label)
+    axis.set_xlabel(axes[0], fontsize=9)
+    axis.set_ylabel(axes[1], fontsize=9)
+    axis.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    plain(axis)
+    return figure
