@@ -17,10 +17,10 @@ from partedvae import PartedVAE, labels
 from partedvae.batches import Draws, balancing_repeats
 from partedvae.data import Dataset
 from partedvae.data.dataset import Numbered
-from partedvae.estimator import ConflictingLabelsWarning
 from partedvae.labels import Attribute
 from partedvae.objective import cross_entropy, soft_cross_entropy
 from partedvae.partition import Partition
+from partedvae.supervision import ConflictingLabelsWarning
 
 Array = NDArray[Any]
 

@@ -18,11 +18,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from partedvae import factory, labels, persistence
-from partedvae.batches import known_rows
 from partedvae.config import Config, preset
-from partedvae.data.conflicts import find_duplicates
 from partedvae.data.dataset import Dataset
-from partedvae.data.lazy import LazyRows, is_stream, take
+from partedvae.data.lazy import LazyRows
 from partedvae.data.sparse import SparseRows
 from partedvae.divergences import entropy_categorical, kl_standard_normal
 from partedvae.generation import counterfactual_codes, prior_codes, traversal_codes, traversal_values
@@ -31,10 +29,11 @@ from partedvae.labels import Attribute
 from partedvae.layout import Layout, first_not_finite
 from partedvae.likelihoods import LikelihoodName
 from partedvae.model import PartedModel, Posterior
-from partedvae.ondemand import OnDemand, Raw, stays_put, take_rows
+from partedvae.ondemand import OnDemand, Raw, stays_put
 from partedvae.persistence import SavedModel
 from partedvae.scaling import Scaling, extent
 from partedvae.selection import most_worth_labelling
+from partedvae.supervision import class_counts, held_out, labels_of, warn_of_conflicts
 from partedvae.training import Observations, fit
 
 T = TypeVar("T")
@@ -44,13 +43,6 @@ RandomState = int | np.random.RandomState | None
 Observed = ArrayLike | Dataset | LazyRows
 
 _DEFAULT = Config()
-
-
-_COMPARED = 100_000  # labelled observations
-
-
-class ConflictingLabelsWarning(UserWarning):
-    """Observations that are the same to the last bit have different labels."""
 
 
 class Codes(NamedTuple):
@@ -201,10 +193,10 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
         seed = _seed(self.random_state)
         config = Config.checked({**self._settings(), "random_state": seed})
         raw = self._read(X, fitting=True)
-        known, attributes = _labels_of(X, y, len(raw))
-        class_prior = factory.check_class_prior(config, _class_counts(known, attributes))
+        known, attributes = labels_of(X, y, len(raw))
+        class_prior = factory.check_class_prior(config, class_counts(known, attributes))
         sizes = tuple(map(len, class_prior))
-        _warn_of_conflicts(raw, known)
+        warn_of_conflicts(raw, known)
         given = Observations(raw, torch.from_numpy(known))
         if validation_data is None:
             training, validation = held_out(given, config.validation_fraction, seed)
@@ -579,62 +571,6 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
         if not 0 <= dim < sizes[code]:
             raise ValueError(f"dim={dim}: {code} has {sizes[code]} dimensions, counted from 0.")
         return dim if code == "u" else partition.u_size + dim
-
-
-def held_out(given: Observations, fraction: float, seed: int) -> tuple[Observations, Observations | None]:
-    """Training and validation rows; the share is taken of labelled and of unlabelled rows alike."""
-    if fraction == 0:
-        return given, None
-    shuffled = np.random.default_rng(seed).permutation(len(given.x))
-    known = known_rows(given.labels).numpy()[shuffled]
-    parts = [shuffled[known], shuffled[~known]]
-    kept = torch.from_numpy(np.sort(np.concatenate([part[round(fraction * len(part)) :] for part in parts])))
-    out = torch.from_numpy(np.sort(np.concatenate([part[: round(fraction * len(part))] for part in parts])))
-    if not len(out) or not known_rows(given.labels[kept]).any():
-        raise ValueError(f"validation_fraction={fraction}: too few observations to divide; X has {len(given.x)}.")
-    training, validation = (Observations(take_rows(given.x, rows), given.labels[rows]) for rows in (kept, out))
-    return training, validation
-
-
-def _labels_of(X: Any, y: Any, n_rows: int) -> tuple[Array, list[Attribute]]:
-    """Labels as numbers (N, A), −1 where missing, or as probabilities (N, K), 0 where missing; and their attributes."""
-    if isinstance(X, Dataset):
-        if y is not None:
-            raise ValueError("y is given twice: a Dataset has its labels with it.")
-        return labels.learnable(X.codes, X.attributes)
-    soft = labels.soft(y) if y is not None else None
-    if soft is None:
-        return labels.encode(y, n_rows)
-    probabilities, attribute = soft
-    if len(probabilities) != n_rows:
-        raise ValueError(f"X has {n_rows} rows and y has {len(probabilities)}: they should have as many.")
-    return probabilities, [attribute]
-
-
-def _warn_of_conflicts(x: Raw, known: Array) -> None:
-    """Say so if equal observations have different labels; of very many labelled ones, the first are looked at."""
-    rows = known_rows(torch.from_numpy(known)).nonzero()[:_COMPARED, 0]
-    codes = known.argmax(axis=1)[:, None] if known.dtype.kind == "f" else known
-    if isinstance(x, OnDemand) and is_stream(x.rows):
-        return  # finding rows of a stream means reading it once more
-    labelled = take(x.rows, rows.numpy()) if isinstance(x, OnDemand) else x[rows].numpy()
-    groups = find_duplicates(labelled, codes[rows.numpy()]).conflicts
-    if groups:
-        found = ", ".join(map(str, rows[list(groups[0])].tolist()))
-        warnings.warn(
-            f"{len(groups)} groups of equal observations have different labels, such as rows {found}.",
-            ConflictingLabelsWarning,
-            stacklevel=3,
-        )
-
-
-def _class_counts(known: Array, attributes: Sequence[Attribute]) -> list[Array]:
-    if known.dtype.kind == "f":
-        return [known.sum(axis=0)]
-    return [
-        np.bincount(column[column != labels.MISSING], minlength=len(attribute.classes))
-        for column, attribute in zip(known.T, attributes, strict=True)
-    ]
 
 
 def _is_lazy(rows: Any) -> bool:

@@ -22,10 +22,11 @@ from partedvae.data import DataError, Dataset, Reading, choose_labelled, hold_ou
 from partedvae.data.dataset import Skipped
 from partedvae.data.lazy import Rows, chunks, in_memory
 from partedvae.data.subsets import random_rows
-from partedvae.estimator import ConflictingLabelsWarning, PartedVAE
+from partedvae.estimator import PartedVAE
 from partedvae.persistence import CONFIG, HISTORY, WEIGHTS, write_whole
 from partedvae.report import write_report
 from partedvae.report.sections import Subject
+from partedvae.supervision import ConflictingLabelsWarning
 from partedvae.tables import write_csv
 
 RUN, METRICS, REPORT, SKIPPED = "run.json", "metrics.json", "report.html", "skipped.csv"

@@ -250,7 +250,9 @@ def _of_factors(found: Evaluation, model: Any, shown: _Shown, n_pairs: int, seed
             )
             for column in styles
         ]
-        return {"style_preservation": float(np.mean(kept))}
+        seen = [value for value in kept if np.isfinite(value)]
+        _require(bool(seen), "no factor of style is seen in any reconstruction")
+        return {"style_preservation": float(np.mean(seen))}
 
     found.add(("style_preservation",), of_styles)
     found.add(("u_style_within_class",), lambda: {"u_style_within_class": _within_class(shown.u, truth, styles, seed)})

@@ -1,0 +1,85 @@
+"""What fit is told of classes: labels in any form, their counts, those held out, and those that contradict."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from partedvae import labels
+from partedvae.batches import known_rows
+from partedvae.data.conflicts import find_duplicates
+from partedvae.data.dataset import Dataset
+from partedvae.data.lazy import is_stream, take
+from partedvae.labels import Attribute
+from partedvae.ondemand import OnDemand, Raw, take_rows
+from partedvae.training import Observations
+
+Array = NDArray[Any]
+
+_COMPARED = 100_000  # labelled observations
+
+
+class ConflictingLabelsWarning(UserWarning):
+    """Observations that are the same to the last bit have different labels."""
+
+
+def labels_of(X: Any, y: Any, n_rows: int) -> tuple[Array, list[Attribute]]:
+    """Labels as numbers (N, A), −1 where missing, or as probabilities (N, K), 0 where missing; and their attributes."""
+    if isinstance(X, Dataset):
+        if y is not None:
+            raise ValueError("y is given twice: a Dataset has its labels with it.")
+        return labels.learnable(X.codes, X.attributes)
+    soft = labels.soft(y) if y is not None else None
+    if soft is None:
+        return labels.encode(y, n_rows)
+    probabilities, attribute = soft
+    if len(probabilities) != n_rows:
+        raise ValueError(f"X has {n_rows} rows and y has {len(probabilities)}: they should have as many.")
+    return probabilities, [attribute]
+
+
+def class_counts(known: Array, attributes: Sequence[Attribute]) -> list[Array]:
+    """How many labels each class of each attribute has; of probabilities, their sums."""
+    if known.dtype.kind == "f":
+        return [known.sum(axis=0)]
+    return [
+        np.bincount(column[column != labels.MISSING], minlength=len(attribute.classes))
+        for column, attribute in zip(known.T, attributes, strict=True)
+    ]
+
+
+def held_out(given: Observations, fraction: float, seed: int) -> tuple[Observations, Observations | None]:
+    """Training and validation rows; the share is taken of labelled and of unlabelled rows alike."""
+    if fraction == 0:
+        return given, None
+    shuffled = np.random.default_rng(seed).permutation(len(given.x))
+    known = known_rows(given.labels).numpy()[shuffled]
+    parts = [shuffled[known], shuffled[~known]]
+    kept = torch.from_numpy(np.sort(np.concatenate([part[round(fraction * len(part)) :] for part in parts])))
+    out = torch.from_numpy(np.sort(np.concatenate([part[: round(fraction * len(part))] for part in parts])))
+    if not len(out) or not known_rows(given.labels[kept]).any():
+        raise ValueError(f"validation_fraction={fraction}: too few observations to divide; X has {len(given.x)}.")
+    training, validation = (Observations(take_rows(given.x, rows), given.labels[rows]) for rows in (kept, out))
+    return training, validation
+
+
+def warn_of_conflicts(x: Raw, known: Array) -> None:
+    """Say so if equal observations have different labels; of very many labelled ones, the first are looked at."""
+    rows = known_rows(torch.from_numpy(known)).nonzero()[:_COMPARED, 0]
+    codes = known.argmax(axis=1)[:, None] if known.dtype.kind == "f" else known
+    if isinstance(x, OnDemand) and is_stream(x.rows):
+        return  # finding rows of a stream means reading it once more
+    labelled = take(x.rows, rows.numpy()) if isinstance(x, OnDemand) else x[rows].numpy()
+    groups = find_duplicates(labelled, codes[rows.numpy()]).conflicts
+    if groups:
+        found = ", ".join(map(str, rows[list(groups[0])].tolist()))
+        warnings.warn(
+            f"{len(groups)} groups of equal observations have different labels, such as rows {found}.",
+            ConflictingLabelsWarning,
+            stacklevel=3,
+        )

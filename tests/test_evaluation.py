@@ -1,0 +1,113 @@
+"""All measures in one table: there, plausible, and honest about what could not be computed."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sklearn.metrics import balanced_accuracy_score
+
+from partedvae import PartedVAE
+from partedvae.data import Dataset, choose_labelled, load
+from partedvae.data.dataset import Numbered
+from partedvae.labels import Attribute
+from partedvae.metrics.evaluation import evaluate
+
+Array = NDArray[Any]
+
+NAMED_IN_THE_INTERFACE = {
+    "accuracy", "balanced_accuracy", "nll", "ece", "z_leakage", "u_informativeness", "mse", "swap_accuracy",
+    "generation_accuracy",
+}  # fmt: skip
+
+
+def test_measures_of_digits_agree_with_the_model(fitted: PartedVAE, digits: tuple[Array, Array, Array]) -> None:
+    x, y, _ = digits
+    found = evaluate(fitted, x[100:], y[100:], oracle_data=(x[:100], y[:100]), n_pairs=300)
+    assert set(found) >= NAMED_IN_THE_INTERFACE
+    assert not found.notes
+    assert all(isinstance(value, float) and np.isfinite(value) for value in found.values())
+    assert found["accuracy"] == pytest.approx(fitted.score(x[100:], y[100:]))
+    assert found["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(y[100:], fitted.predict(x[100:])))
+    assert found["mse"] == pytest.approx(np.mean((fitted.reconstruct(x[100:]) - x[100:]) ** 2))
+    p = fitted.predict_proba(x[100:])
+    assert isinstance(p, np.ndarray)
+    assert found["nll"] == pytest.approx(-np.mean(np.log(p[np.arange(200), y[100:]])))
+    assert found["u_informativeness"] > found["z_leakage"] - 0.1
+    assert found["z_leakage_low"] <= found["z_leakage"] <= found["z_leakage_high"]
+    assert 0 <= found["z_active"] <= 3
+    assert found == evaluate(fitted, x[100:], y[100:], oracle_data=(x[:100], y[:100]), n_pairs=300)
+
+
+def test_what_cannot_be_computed_is_missing_with_its_reason(
+    fitted: PartedVAE, digits: tuple[Array, Array, Array]
+) -> None:
+    x, y, _ = digits
+    found = evaluate(fitted, x[:60], y[:60], n_pairs=50)
+    assert np.isnan(found["z_leakage"])
+    assert "at least 10" in found.notes["z_leakage"]
+    assert np.isfinite(found["accuracy"])
+    nothing = evaluate(fitted, x[:60])
+    assert np.isnan(nothing["accuracy"])
+    assert nothing.notes["accuracy"] == "no row has a label"
+    assert "too few" in nothing.notes["swap_accuracy"]
+    assert np.isfinite(nothing["mse"])
+
+
+def test_several_attributes_have_means_and_their_own_rows(
+    fitted_two: PartedVAE, two_attributes: tuple[Array, Array]
+) -> None:
+    found = evaluate(fitted_two, *two_attributes, n_pairs=100)
+    for name in ("accuracy", "z_leakage", "swap_accuracy", "generation_accuracy"):
+        assert found[name] == pytest.approx(np.mean([found[f"{name}_{a}"] for a in ("0", "1")]))
+    assert found["accuracy"] == pytest.approx(fitted_two.score(*two_attributes))
+
+
+def test_known_factors_add_the_measures_of_disentanglement() -> None:
+    data = load("sprites", max_rows=600, size=(16, 16))
+    few = data.with_labels_of(choose_labelled(data, per_class=40))
+    model = PartedVAE(u_dim=2, z_dim=3, hidden_dim=32, max_epochs=2, random_state=0).fit(few)
+    found = evaluate(model, data, n_pairs=200)
+    names = {"mig", "sap", "dci_disentanglement", "dci_completeness", "dci_informativeness", "modularity"}
+    names |= {"explicitness", "irs", "factor_vae", "beta_vae", "style_preservation", "u_style_within_class"}
+    assert set(found) >= names
+    for name in names:
+        assert -0.2 <= found[name] <= 2, name
+
+
+def test_a_label_that_training_never_saw_is_refused_by_name(
+    fitted: PartedVAE, digits: tuple[Array, Array, Array]
+) -> None:
+    x, y, _ = digits
+    with pytest.raises(ValueError, match="label 77"):
+        evaluate(fitted, x, np.where(y == 7, 77, y))
+    names = Attribute("digit", np.array([*range(9), 77]))
+    data = Dataset(x, y[:, None], (names,), Numbered(range(300)))
+    with pytest.raises(ValueError, match="has the label 77 of digit, which training never saw"):
+        evaluate(fitted, data)
+
+
+def test_the_command_measures_rows_held_out_and_other_data(tmp_path: Any) -> None:
+    from test_cli import QUICK, call
+
+    run = tmp_path / "run"
+    assert call("train", "digits", "--labels-per-class", 5, "--holdout", 0.3, "--out", run, *QUICK).returncode == 0
+    done = call("evaluate", run)
+    assert done.returncode == 0, done.stderr
+    assert "swap_accuracy" in done.stdout
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert metrics["accuracy"] == pytest.approx(metrics["test_accuracy"])
+    assert metrics["n_test"] + metrics["n_training"] == 1797
+    x = np.random.default_rng(0).integers(256, size=(30, 8, 8), dtype=np.uint8)
+    np.savez(tmp_path / "few.npz", X=x)
+    assert call("evaluate", run, tmp_path / "few.npz").returncode == 0
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert metrics["accuracy"] is None
+    assert metrics["notes"]["accuracy"] == "no row has a label"
+    np.savez(tmp_path / "strange.npz", X=x, y=np.array(["cat", "dog"] * 15))
+    refused = call("evaluate", run, tmp_path / "strange.npz")
+    assert refused.returncode == 2
+    assert "'cat'" in refused.stderr
