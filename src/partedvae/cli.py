@@ -275,7 +275,7 @@ def evaluate(
     from rich.console import Console
 
     from partedvae import runs
-    from partedvae.metrics.evaluation import evaluate as measure
+    from partedvae.metrics import evaluate as measure
     from partedvae.tables import evaluation_table
 
     model = _load(run)
