@@ -276,3 +276,12 @@ def test_training_on_bad_arrays_is_one_line_and_leaves_nothing(
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_labels_of_an_npy_follow_a_choice_of_rows(tmp_path: Path) -> None:
+    x = np.arange(40.0).reshape(20, 2)
+    np.save(tmp_path / "x.npy", x)
+    np.save(tmp_path / "y.npy", np.arange(20) % 3)
+    data = load(str(tmp_path / "x.npy"), label_file=str(tmp_path / "y.npy"), max_rows=7)
+    assert len(data) == 7
+    np.testing.assert_array_equal(data.y.astype(int), data.array[:, 0] // 2 % 3)

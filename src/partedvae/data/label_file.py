@@ -9,7 +9,7 @@ import numpy as np
 
 from partedvae.data.arrays import encode_labels, map_npy
 from partedvae.data.columns import first_repeated
-from partedvae.data.dataset import DataError, Dataset
+from partedvae.data.dataset import DataError, Dataset, Numbered
 from partedvae.data.reading import Reading
 from partedvae.data.tables import ID, PATH, label_codes, open_table
 
@@ -28,7 +28,10 @@ def with_label_file(data: Dataset, path: Path, reading: Reading) -> Dataset:
         raise DataError(f"--label-file {path}: there is no such file.")
     if path.suffix.lower() == ".npy":
         called = f"--label-file {path}"
-        codes, attributes = encode_labels(map_npy(path, called), len(data), called, reading)
+        y = map_npy(path, called)
+        if reading.max_rows is not None and isinstance(data.ids, Numbered) and len(y) > len(data):
+            y = y[np.array([int(name) for name in data.ids])]  # of a choice of rows, their own labels
+        codes, attributes = encode_labels(y, len(data), called, reading)
         return replace(data, codes=codes, attributes=attributes)
     table = open_table(path)
     if not table.n_rows:
