@@ -170,6 +170,9 @@ def test_a_run_is_repeated_resumed_or_overwritten_only_on_request(run: Path, tmp
     assert "--resume" in refused.stderr
     assert "--overwrite" in refused.stderr
     (again / "model.safetensors").unlink()
+    other = call("train", "digits", "--out", again, "--resume", "--size", 16)
+    assert other.returncode == 2
+    assert "was begun with size=None" in other.stderr
     resumed = call("train", "digits", "--out", again, "--resume")
     assert resumed.returncode == 0, resumed.stderr
     assert (again / "model.safetensors").read_bytes() == (run / "model.safetensors").read_bytes()

@@ -113,6 +113,9 @@ def train(
         plan = runs.read_plan(out)
         if plan.source != data:
             raise UsageError(f"--resume: {out} was trained on {plan.source}, not on {data}.")
+        other = [name for name, value in Reading(**given) if name in given and value != getattr(plan.reading, name)]
+        if other:
+            raise UsageError(f"--resume: {out} was begun with {other[0]}={getattr(plan.reading, other[0])!r}.")
         dataset = plan.data()
     else:
         reading = Reading(**given)
