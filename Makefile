@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help venv demo test lint format benchmark-digits benchmark-fashion readme clean
+.PHONY: help venv demo test lint format benchmark-digits benchmark-fashion benchmark-data readme clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -41,7 +41,11 @@ benchmark-digits: venv  ## digits, 5 labels a class, 5 seeds, beside two baselin
 benchmark-fashion: venv  ## the published recipe on Fashion-MNIST (needs its files; about half an hour)
 	$(BIN)/python benchmarks/fashion_mnist.py
 
-readme: venv  ## write the table of evidence into README.md from the results
+benchmark-data: venv  ## what reading data costs: batches, folders, rows that do not fit into memory (16 GB of disk)
+	$(BIN)/python benchmarks/data.py
+	$(BIN)/python benchmarks/sprites.py
+
+readme: venv  ## write the tables of evidence into README.md and docs/data.md from the results
 	$(BIN)/python benchmarks/readme.py
 
 clean:  ## remove .venv and runs

@@ -1,4 +1,4 @@
-"""Write the table of evidence into README.md from the JSON files under benchmarks/results.
+"""Write the tables of evidence into README.md and docs/data.md from the JSON files under benchmarks/results.
 
 python benchmarks/readme.py
 """
@@ -96,7 +96,7 @@ def data_evidence(results: Path = RESULTS) -> str:
     drawn = sprites["pictures_per_second"]["sprites"]["median"]
     return "\n".join(
         [
-            "`python benchmarks/data.py` and `python benchmarks/sprites.py`, on two cores:",
+            "`make benchmark-data`, on two cores:",
             "",
             "| what | measured | goal |",
             "|---|---|---|",
