@@ -7,7 +7,7 @@ pictures into docs/images/data. The test of the documents makes the same sources
 
 The data are real: digits, wines and cell nuclei from scikit-learn, clothes from Debian's dataset-fashion-mnist where
 that is installed. Files of dSprites, 3D Shapes, MNIST and CelebA are not at hand; what stands in for them has their
-format and content of our own, and no picture of it is shown.
+format and content of our own, and the page says so.
 """
 
 from __future__ import annotations
