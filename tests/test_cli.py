@@ -292,3 +292,28 @@ def test_a_process_of_its_own_prints_one_line_and_with_debug_the_traceback() -> 
 def test_importing_the_package_does_not_import_torch() -> None:
     code = "import sys, partedvae, partedvae.cli; sys.exit('torch' in sys.modules or 'sklearn' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_what_is_refused_at_a_resume_an_output_or_an_accelerator(run: Path, tmp_path: Path) -> None:
+    for arguments, message in (
+        (("train", "digits", "--out", run, "--resume", "--epochs", 9), "leave out --epochs"),
+        (("encode", run, "digits", "-o", tmp_path / "c.csv"), "should end in .npz"),
+        (("generate", run, "-o", tmp_path / "g.npz"), "should end in .png"),
+    ):
+        done = call(*arguments)
+        assert done.returncode == 2
+        assert message in done.stderr
+    out = tmp_path / "run"
+    done = call("train", "digits", "--labels-per-class", 5, "--accelerator", "gpu", "--out", out, *QUICK)
+    if done.returncode:  # a machine without one
+        assert len(done.stderr.strip().splitlines()) == 1
+        assert not out.exists()
+    assert list(tmp_path.glob("*.csv*")) == []
+
+
+def test_pictures_of_another_range_are_refused(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).uniform(0, 16, size=(60, 8, 8))
+    PartedVAE(u_dim=2, z_dim=2, hidden_dim=16, max_epochs=1, random_state=0).fit(x, np.arange(60) % 2).save(tmp_path)
+    refused = call("predict", tmp_path, "digits", "-o", tmp_path / "p.csv")
+    assert refused.returncode == 2
+    assert "up to 255; fit saw pictures in [" in refused.stderr

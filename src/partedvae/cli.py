@@ -113,6 +113,13 @@ def train(
         plan = runs.read_plan(out)
         if plan.source != data:
             raise UsageError(f"--resume: {out} was trained on {plan.source}, not on {data}.")
+        fixed = {
+            "--labels": labels, "--labels-per-class": labels_per_class, "--holdout": holdout, "--epochs": epochs,
+            "--seed": seed, "--config": config, "--set": set_, "--preset": preset != "default",
+        }  # fmt: skip
+        changed = [option for option, value in fixed.items() if value]
+        if changed:
+            raise UsageError(f"--resume: goes on as the run was begun; leave out {changed[0]}.")
         other = [name for name, value in Reading(**given) if name in given and value != getattr(plan.reading, name)]
         if other:
             raise UsageError(f"--resume: {out} was begun with {other[0]}={getattr(plan.reading, other[0])!r}.")
@@ -176,7 +183,7 @@ def encode(
     codes = model.encode(dataset)
     c = np.concatenate(codes.c, axis=1) if isinstance(codes.c, list) else codes.c
     ids = np.array(list(dataset.ids))
-    write_whole(_writable(output), lambda path: np.savez(path, c=c, u=codes.u, z=codes.z, ids=ids))
+    write_whole(_writable(output, ".npz"), lambda path: np.savez(path, c=c, u=codes.u, z=codes.z, ids=ids))
 
 
 @app.command()
@@ -200,7 +207,7 @@ def generate(
     model = _pictures(_load(run))
     chosen = None if label is None else label_named(model, label)
     samples = model.sample(n, chosen, random_state=seed)
-    save_png(_writable(output), picture_grid(_in_rows(samples)))
+    save_png(_writable(output, ".png"), picture_grid(_in_rows(samples)))
 
 
 @app.command()
@@ -223,7 +230,7 @@ def swap(
 
     model, dataset = _model_and_data(run, data, given)
     subject = Subject.of(_pictures(model), _few(dataset), unseen=False)
-    save_png(_writable(output), swap_figure(subject, n_styles=styles, seed=seed))
+    save_png(_writable(output, ".png"), swap_figure(subject, n_styles=styles, seed=seed))
 
 
 @app.command()
@@ -251,7 +258,7 @@ def traverse(
         raise UsageError(f"--row {row}: {data} has {len(dataset)} rows, counted from 0.")
     if code == "z" and not model.net_.partition.z_dim:
         raise UsageError("--code z: this model has no z (z_dim=0).")
-    save_png(_writable(output), traversal_figure(_pictures(model), dataset.take([row]).array, code))
+    save_png(_writable(output, ".png"), traversal_figure(_pictures(model), dataset.take([row]).array, code))
 
 
 @app.command()
@@ -372,7 +379,7 @@ def data_show(data: DataArgument, output: PngOption, seed: SeedOption = 0, *, gi
     from partedvae.report.glance import glance
     from partedvae.report.page import save_png
 
-    save_png(_writable(output), glance(load(data, **given), seed))
+    save_png(_writable(output, ".png"), glance(load(data, **given), seed))
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -390,6 +397,12 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         message = " ".join(str(error).split()) or type(error).__name__
         sys.stderr.write(f"partedvae: {message}\n")
         sys.exit(_status(error))
+    except Exception as error:  # of a library, such as an accelerator that is not there
+        if debug:
+            raise
+        message = " ".join(str(error).split())
+        sys.stderr.write(f"partedvae: {type(error).__name__}: {message} (--debug shows where)\n")
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.stderr.write("Stopped. --resume goes on from the last checkpoint.\n")
         sys.exit(130)
@@ -483,7 +496,9 @@ def _in_rows(pictures: np.ndarray, per_row: int = 8) -> list[list[np.ndarray]]:
     return [list(pictures[start : start + per_row]) for start in range(0, len(pictures), per_row)]
 
 
-def _writable(path: Path) -> Path:
+def _writable(path: Path, suffix: str | None = None) -> Path:
+    if suffix is not None and path.suffix.lower() != suffix:
+        raise UsageError(f"-o {path}: should end in {suffix}, which is what is written.")
     if not path.parent.is_dir():
         raise UsageError(f"-o {path}: there is no folder {path.parent}.")
     if path.is_dir():

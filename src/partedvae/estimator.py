@@ -529,11 +529,15 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
     def _observations(self, X: Observed) -> Raw:
         """Observations for the fitted model, which must be in the range that fit saw."""
         raw = self._read(X)
-        in_unit_range = raw.ndim == 4 and float(self.net_.scaling.byte_scale) < 1
-        if in_unit_range and raw.dtype != torch.uint8:
-            _, most = extent(raw)
-            if most > 2:
-                raise ValueError(f"X goes up to {most:g}; fit saw pictures in [0, 1]. Divide X, or pass it as uint8.")
+        scaling = self.net_.scaling
+        in_unit_range = raw.ndim == 4 and float(scaling.byte_scale) < 1
+        if raw.ndim == 4 and not (in_unit_range and raw.dtype == torch.uint8):
+            least, most = extent(raw)
+            low, high = float(scaling.offset), float(scaling.offset + scaling.scale)
+            if most - low > 2 * (high - low) or least < 2 * low - high:
+                hint = " Divide X, or pass it as uint8." if in_unit_range else " Bring X to that range."
+                seen = f"pictures in [{low:g}, {high:g}]"
+                raise ValueError(f"X goes from {least:g} up to {most:g}; fit saw {seen}.{hint}")
         return raw
 
     def _fitted_net(self) -> PartedModel:

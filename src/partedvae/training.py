@@ -286,7 +286,10 @@ def fit(
             },
             callbacks=callbacks,
         )
-        trainer.fit(module, loader, held_out, ckpt_path=resume_from, weights_only=True if resume_from else None)
+        try:
+            trainer.fit(module, loader, held_out, ckpt_path=resume_from, weights_only=True if resume_from else None)
+        except SystemExit:  # Lightning's answer to Ctrl-C; the caller decides how to end
+            raise KeyboardInterrupt from None
         if best is not None and best.best_model_path:
             module.load_state_dict(torch.load(best.best_model_path, weights_only=True)["state_dict"])
     model.cpu().eval()

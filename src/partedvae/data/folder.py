@@ -27,13 +27,14 @@ def read_folder(folder: Path, reading: Reading) -> Dataset:
         DataError: no pictures, an empty class folder, a file that cannot be read, different sizes; it names which.
     """
     named = _class_folders(folder)
+    unlabelled = UNLABELLED | {name.lower() for name in reading.missing}
     files = [(path, MISSING) for path in _pictures(folder, nested=False)]
-    classes = sorted(name for name in named if name.lower() not in UNLABELLED)
+    classes = sorted(name for name in named if name.lower() not in unlabelled)
     for name, inside in named.items():
         found = _pictures(inside, nested=True)
         if not found:
             raise DataError(f"{inside} has no pictures ({', '.join(sorted(SUFFIXES))}).")
-        code = MISSING if name.lower() in UNLABELLED else classes.index(name)
+        code = MISSING if name.lower() in unlabelled else classes.index(name)
         files += [(path, code) for path in found]
     if not files:
         raise DataError(f"{folder} has no pictures ({', '.join(sorted(SUFFIXES))}).")
