@@ -39,6 +39,7 @@ PngOption = Annotated[Path, typer.Option("-o", "--output", metavar="FILE.png", h
 SeedOption = Annotated[int, typer.Option(min=0, help="seed of what is drawn")]
 
 
+_INTERRUPTED = 130
 _SHOWN = 5_000  # of observations that are not in memory, so many are read for a grid
 
 
@@ -403,9 +404,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         message = " ".join(str(error).split())
         sys.stderr.write(f"partedvae: {type(error).__name__}: {message} (--debug shows where)\n")
         sys.exit(1)
-    except KeyboardInterrupt:
-        sys.stderr.write("Stopped. --resume goes on from the last checkpoint.\n")
-        sys.exit(130)
+    except SystemExit as left:
+        if left.code == _INTERRUPTED:  # typer has turned Ctrl-C into this
+            sys.stderr.write("partedvae: stopped. train --resume goes on from the last checkpoint.\n")
+        raise
     sys.exit(0)
 
 
