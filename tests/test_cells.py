@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from partedvae import PartedVAE
-from partedvae.data import DataError, load, omics
+from partedvae.data import DataError, cache, load, omics
 from partedvae.data.sparse import SparseRows
 from test_cli import QUICK, call
 
@@ -103,7 +103,7 @@ def test_some_rows_are_the_same_choice_each_time(tmp_path: Path, shape: str) -> 
 
 def test_a_large_matrix_is_mapped_from_a_file_of_the_cache(cells: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not isinstance(load(str(cells)).x, np.memmap)
-    monkeypatch.setattr(omics, "_WORTH_A_FILE", 0)
+    monkeypatch.setattr(cache, "WORTH_A_FILE", 0)
     monkeypatch.setattr(omics, "_BYTES_AT_ONCE", 5 * 4 * GENES)
     data = load(str(cells))
     assert isinstance(data.x, np.memmap)
@@ -147,7 +147,7 @@ def _without(path: Path, member: str) -> None:
 def test_a_damaged_file_is_named(
     tmp_path: Path, shape: str, damage: Any, worth_a_file: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(omics, "_WORTH_A_FILE", worth_a_file)
+    monkeypatch.setattr(cache, "WORTH_A_FILE", worth_a_file)
     path = write(tmp_path / "bad.h5ad", SHAPES[shape](counts()), compression="gzip")
     damage(path)
     with pytest.raises(DataError, match=r"bad\.h5ad cannot be read"):

@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
+from partedvae.data import cache as cache_module
 from partedvae.data import dsprites, idx_sets, shapes3d
 from partedvae.data.celeba import GROUPS, grouped, mapping_table, read_celeba
 from partedvae.data.dataset import DataError
@@ -166,14 +167,14 @@ def _save(folder: Path, arrays: dict[str, Array], compressed: bool = True) -> Pa
 @pytest.fixture
 def in_small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Even a small file is worth the cache, and comes in several parts."""
+    monkeypatch.setattr(cache_module, "WORTH_A_FILE", 0)
     for module in (dsprites, shapes3d):
-        monkeypatch.setattr(module, "_WORTH_A_CACHE", 0)
         monkeypatch.setattr(module, "_BYTES_AT_ONCE", 5 * 64 * 64)
 
 
 @pytest.mark.usefixtures("in_small_parts")
 @pytest.mark.parametrize(
-    ("compressed", "options", "mapped"), [(True, {}, True), (True, {"cache": False}, False), (False, {}, False)]
+    ("compressed", "options", "mapped"), [(True, {}, True), (True, {"cache": False}, False), (False, {}, True)]
 )
 def test_dsprites_is_read_as_published(
     tmp_path: Path, cache: Path, compressed: bool, options: dict[str, Any], mapped: bool

@@ -17,6 +17,7 @@ from pyarrow import parquet
 
 from partedvae import PartedVAE
 from partedvae.data import DataError, load
+from partedvae.data import cache as cache_module
 from partedvae.data import columns as columns_module
 from partedvae.data.lazy import in_memory
 from test_cli import QUICK, call
@@ -220,7 +221,7 @@ def test_lists_of_lists_of_bytes_are_pictures(tmp_path: Path) -> None:
 def test_a_large_parquet_is_mapped_from_a_cached_file_that_follows_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(columns_module, "_WORTH_A_FILE", 0)
+    monkeypatch.setattr(cache_module, "WORTH_A_FILE", 0)
     monkeypatch.setattr(columns_module, "_ROWS_AT_ONCE", 3)
     x = np.random.default_rng(0).normal(size=(10, 2)).astype(np.float32)
     source = parquet_file(tmp_path, a=x[:, 0], b=x[:, 1], y=list("uv" * 5))

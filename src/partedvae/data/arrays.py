@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -13,6 +11,7 @@ from numpy.typing import NDArray
 
 from partedvae import labels
 from partedvae.data.dataset import DataError, Dataset, Numbered
+from partedvae.data.faults import naming
 from partedvae.data.lazy import Rows
 from partedvae.data.reading import Reading
 from partedvae.data.subsets import random_rows
@@ -40,7 +39,7 @@ def read_npz(path: Path, reading: Reading) -> Dataset:
     Raises:
         DataError: the file is damaged, holds Python objects, or has no ``X``.
     """
-    with _naming(str(path)):
+    with naming(path):
         x, y = _members(path)
     return of_arrays(x, y, path, reading)
 
@@ -77,7 +76,7 @@ def encode_labels(
 
 def map_npy(path: Path, called: str) -> Array:
     """The array of an ``.npy``, mapped; an error calls the file as it is told to."""
-    with _naming(called):
+    with naming(called):
         with path.open("rb") as file:
             _header(file, "it")
         mapped: Array = np.lib.format.open_memmap(path, mode="r")
@@ -129,14 +128,3 @@ def _read(archive: zipfile.ZipFile, name: str) -> Array:
     with archive.open(f"{name}.npy") as member:
         array: Array = np.lib.format.read_array(member, allow_pickle=False)
         return array
-
-
-@contextmanager
-def _naming(called: str) -> Iterator[None]:
-    """Say of which file it is that an error speaks."""
-    try:
-        yield
-    except DataError:
-        raise
-    except Exception as error:  # NumPy, zipfile and zlib meet damage with errors of many kinds
-        raise DataError(f"{called} cannot be read: {error}") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import os
 import shutil
 import uuid
@@ -18,6 +19,9 @@ from numpy.typing import DTypeLike, NDArray
 from partedvae.data.dataset import DataError
 
 Array = NDArray[Any]
+
+WORTH_A_FILE = 2**28
+"""Bytes: fewer are read in the time that it takes to look for them in the cache."""
 
 _FORMAT = 2  # another number makes every cached file anew
 _COMPLETE, _ROWS = "fingerprint.json", "rows.npy"
@@ -79,10 +83,10 @@ def stored_rows(
     shape: tuple[int, ...],
     dtype: DTypeLike,
     parts: Callable[[], Iterable[Array]],
-    in_memory: bool,
+    cache: bool,
     *options: object,
 ) -> Array:
-    """Rows (N, …) that come from a file a part at a time: in memory, or mapped from a file of the cache.
+    """Rows (N, …) that come from a file a part at a time: in memory if they are few, else mapped from the cache.
 
     Args:
         kind: what the file is, for the cache.
@@ -90,10 +94,10 @@ def stored_rows(
         shape: of all rows together.
         dtype: of their numbers.
         parts: reads them.
-        in_memory: leave the cache alone.
+        cache: whether the cache may be used.
         options: what else decides which rows they are.
     """
-    if in_memory:
+    if not cache or np.dtype(dtype).itemsize * math.prod(shape) < WORTH_A_FILE:
         rows, start = np.empty(shape, dtype), 0
         for part in parts():
             rows[start : start + len(part)] = part

@@ -7,7 +7,8 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from partedvae.data.cache import stored_rows
 from partedvae.data.dataset import DataError
 from partedvae.data.extras import require
+from partedvae.data.faults import naming
 from partedvae.data.lazy import Rows
 from partedvae.data.reading import Reading
 from partedvae.labels import Attribute, encode_distinct
@@ -24,8 +26,11 @@ from partedvae.labels import Attribute, encode_distinct
 Array = NDArray[Any]
 Codes = NDArray[np.int64]
 
+PARQUET = (".parquet", ".pq")
+LABEL_NAMES = {"class", "label", "labels", "target", "y"}
+"""What a column of labels is called, if nobody says which it is."""
+
 _ROWS_AT_ONCE = 16_384
-_WORTH_A_FILE = 2**28  # bytes: larger tables are mapped, smaller ones are in memory
 _NAME = re.compile(r"[+-]?0[0-9]|.*_")  # what Python would read as a number, but people write as a name: 007, 1_2
 _INDEX = "__index_level_"  # columns that pandas adds
 
@@ -167,12 +172,9 @@ class ParquetTable:
         """Columns side by side, (N, F) of float32; a column of lists with the shape and type that these have."""
         self._require_numbers(names)
         shape, dtype = self._shape(names)
-        size = self.n_rows * dtype.itemsize * int(np.prod(shape))
-        in_memory = size < _WORTH_A_FILE or not reading.cache
         whole = (self.n_rows, *shape)
-        return stored_rows(
-            "table", self.path, whole, dtype, lambda: self._parts(names, shape, dtype), in_memory, *names
-        )
+        parts = partial(self._parts, names, shape, dtype)
+        return stored_rows("table", self.path, whole, dtype, parts, reading.cache, *names)
 
     def texts(self, name: str) -> list[str]:
         """A column as text, blank where it is null."""
@@ -280,17 +282,10 @@ class ParquetTable:
                 f"{self.path} is damaged: it says that it has {self.n_rows} rows, but not so many are there."
             )
 
-    @contextmanager
-    def _naming(self) -> Iterator[None]:
-        """Whatever goes wrong in reading the file becomes an error that names it."""
+    def _naming(self) -> AbstractContextManager[None]:
         from pyarrow import ArrowException
 
-        try:
-            yield
-        except DataError:
-            raise
-        except (OSError, ValueError, ArrowException) as error:
-            raise DataError(f"{self.path} cannot be read: {error}") from None
+        return naming(self.path, OSError, ValueError, ArrowException)
 
 
 def _labels(

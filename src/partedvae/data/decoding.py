@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
@@ -60,27 +60,37 @@ def decode(paths: Sequence[Path], reading: Reading, name: str, ids: Sequence[str
         DataError: a picture cannot be read, or sizes differ; it names which.
     """
     names = [str(path) for path in paths]
-    if not reading.cache:
-        return _decode_in_memory(paths, names, reading, ids or names)
-    fingerprint = digest_of_files(paths, reading.size, reading.pad, reading.skip_bad)
-    return _read(stored(name, fingerprint, lambda folder: _build(paths, names, reading, folder)), ids or names, True)
+    return decode_encoded(paths, names, reading, name, lambda: digest_of_files(paths), ids)
 
 
-def decode_into(folder: Path, pictures: Sequence[Encoded], names: Sequence[str], reading: Reading) -> None:
-    """Decode pictures into ``folder``, for a cache that is filled with more than files."""
-    _build(pictures, list(names), reading, folder)
+def decode_encoded(
+    pictures: Sequence[Encoded],
+    names: Sequence[str],
+    reading: Reading,
+    source: str,
+    fingerprint: Callable[[], str],
+    ids: Sequence[str] | None = None,
+) -> Decoded:
+    """The same for pictures of any kind.
 
+    Args:
+        pictures: read a slice at a time.
+        names: of the pictures, for errors.
+        reading, ids: see :func:`decode`.
+        source: its name, for the cache.
+        fingerprint: changes with the pictures; asked for only if the cache is used.
 
-def decoded_in(folder: Path, names: Sequence[Any], mapped: bool = True) -> Decoded:
-    """What ``decode_into`` left in ``folder``."""
-    return _read(folder, names, mapped)
-
-
-def _decode_in_memory(paths: Sequence[Path], names: list[str], reading: Reading, ids: Sequence[str]) -> Decoded:
+    Raises:
+        DataError: see :func:`decode`.
+    """
+    if reading.cache:
+        mark = f"{fingerprint()} {reading.size} {reading.pad} {reading.skip_bad}"
+        place = stored(source, mark, lambda folder: _build(pictures, names, reading, folder))
+        return _read(place, ids or names, mapped=True)
     try:
         with TemporaryDirectory() as folder:
-            _build(paths, names, reading, Path(folder))
-            return _read(Path(folder), ids, mapped=False)
+            _build(pictures, names, reading, Path(folder))
+            return _read(Path(folder), ids or names, mapped=False)
     except OSError as error:
         raise DataError(
             f"The folder {gettempdir()} of temporary files cannot be written: {error}. Make room there, or name "
@@ -88,7 +98,7 @@ def _decode_in_memory(paths: Sequence[Path], names: list[str], reading: Reading,
         ) from None
 
 
-def _build(pictures: Sequence[Encoded], names: list[str], reading: Reading, folder: Path) -> None:
+def _build(pictures: Sequence[Encoded], names: Sequence[str], reading: Reading, folder: Path) -> None:
     starts = range(0, len(pictures), _PART)
     files = [folder / f"part-{start}.npy" for start in starts]
     parts: list[_Part] = Parallel(n_jobs=_workers(len(pictures)))(
@@ -109,7 +119,7 @@ def _build(pictures: Sequence[Encoded], names: list[str], reading: Reading, fold
     np.savez(folder / _REPORT, kept=good, bad=bad, reasons=np.array([str(faults[i]) for i in bad], dtype=str))
 
 
-def _decode_part(pictures: Sequence[Encoded], names: list[str], reading: Reading, file: Path) -> _Part:
+def _decode_part(pictures: Sequence[Encoded], names: Sequence[str], reading: Reading, file: Path) -> _Part:
     images: list[Image] = []
     sizes: list[Size | None] = []
     faults: list[str | None] = []
@@ -143,11 +153,11 @@ def _joined(files: list[Path], n_axes: int) -> Iterator[Array]:
         file.unlink()
 
 
-def _read(folder: Path, names: Sequence[Any], mapped: bool) -> Decoded:
+def _read(folder: Path, names: Sequence[str], mapped: bool) -> Decoded:
     with np.load(folder / _REPORT, allow_pickle=False) as report:
         kept, bad, reasons = report["kept"], report["bad"], report["reasons"]
     x = np.load(folder / _PICTURES, mmap_mode="r" if mapped else None, allow_pickle=False)
-    skipped = tuple(Skipped(str(names[i]), str(reason)) for i, reason in zip(bad, reasons, strict=True))
+    skipped = tuple(Skipped(names[i], str(reason)) for i, reason in zip(bad, reasons, strict=True))
     return Decoded(x, kept, skipped)
 
 

@@ -15,15 +15,15 @@ from numpy.typing import NDArray
 from partedvae.data.cache import stored_rows
 from partedvae.data.dataset import Dataset
 from partedvae.data.download import published_file
-from partedvae.data.factor_files import factor_dataset, naming, observed_grid, with_value_names
+from partedvae.data.factor_files import factor_dataset, observed_grid, with_value_names
 from partedvae.data.factors import FactorGrid
+from partedvae.data.faults import naming
 from partedvae.data.reading import Reading
 
 Array = NDArray[Any]
 
 _FACTORS = ("color", "shape", "scale", "orientation", "x", "y")
 _SHAPES = {1.0: "square", 2.0: "ellipse", 3.0: "heart"}
-_WORTH_A_CACHE = 2**28  # bytes; less is decompressed in the time that it takes to look
 _BYTES_AT_ONCE = 2**25
 
 
@@ -40,11 +40,10 @@ def read_dsprites(reading: Reading) -> Dataset:
     with naming(path), zipfile.ZipFile(path) as archive:
         classes, values = (_small(archive, name) for name in ("latents_classes", "latents_values"))
         shape = _shape_of_images(archive)
-        in_memory = not reading.cache or not _worth_a_cache(archive.getinfo("imgs.npy"))
         if not len(classes) == len(values) == shape[0]:
             raise ValueError(f"it has {shape[0]} pictures, {len(values)} latents_values and {len(classes)} classes")
         grid, points = _grid(classes, values)
-    x = stored_rows("dsprites", path, shape, np.uint8, lambda: _images(path, shape), in_memory)
+    x = stored_rows("dsprites", path, shape, np.uint8, lambda: _images(path, shape), reading.cache)
     return factor_dataset(x, grid, points, reading)
 
 
@@ -67,10 +66,6 @@ def _grid(classes: Array, values: Array) -> tuple[FactorGrid, NDArray[np.int64]]
             raise ValueError(f"latents_classes and latents_values do not agree about {_FACTORS[column]}")
         meanings.append(tuple(meaning.tolist()))
     return with_value_names(replace(grid, values=tuple(meanings)), "shape", _SHAPES), points
-
-
-def _worth_a_cache(member: zipfile.ZipInfo) -> bool:
-    return member.compress_type != zipfile.ZIP_STORED and member.file_size >= _WORTH_A_CACHE
 
 
 def _shape_of_images(archive: zipfile.ZipFile) -> tuple[int, ...]:

@@ -1,38 +1,21 @@
-"""What published files of rendered factors have in common: a grid seen in a table, and errors that name the file."""
+"""What published files of rendered factors have in common: a grid seen in a table, and the data set it makes."""
 
 from __future__ import annotations
 
-import zipfile
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from partedvae.data.dataset import DataError, Dataset, Numbered
+from partedvae.data.dataset import Dataset, Numbered
 from partedvae.data.factor_labels import factor_labels
 from partedvae.data.factors import FactorGrid
 from partedvae.data.reading import Reading
 from partedvae.data.subsets import random_rows
 
 Array = NDArray[Any]
-
-
-@contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Whatever goes wrong in reading a file becomes an error that names it."""
-    try:
-        yield
-    except DataError:
-        raise
-    except KeyError as error:
-        raise DataError(f"{path} cannot be read: {error.args[0]}") from None
-    except (OSError, RuntimeError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"{path} cannot be read: {error}") from None
 
 
 def observed_grid(names: Sequence[str], table: Array) -> tuple[FactorGrid, NDArray[np.int64]]:

@@ -6,16 +6,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from partedvae.data.arrays import encode_labels
-from partedvae.data.cache import stored
+from partedvae.data.columns import LABEL_NAMES, PARQUET
 from partedvae.data.dataset import DataError, Dataset, Numbered
-from partedvae.data.decoding import Decoded, Encoded, decode_into, decoded_in
+from partedvae.data.decoding import Encoded, decode_encoded
 from partedvae.data.extras import require
 from partedvae.data.lazy import RowNumbers
 from partedvae.data.reading import Reading
@@ -27,7 +26,6 @@ Array = NDArray[Any]
 
 _MARKS = ("dataset_dict.json", "dataset_info.json", "state.json")
 _PLACES = (".", "data")  # of Parquet files in a folder; class folders may hold a million pictures, so are not searched
-_LABEL_NAMES = {"class", "label", "labels", "target", "y"}
 
 
 @dataclass(frozen=True)
@@ -39,14 +37,16 @@ class Columns:
     labels: tuple[str, ...]
 
 
-def is_hub_folder(folder: Path) -> bool:
-    """Whether a folder holds a data set of that library: as it saves them, or as Parquet files."""
-    return any((folder / mark).exists() for mark in _MARKS) or any(
-        any((folder / place).glob("*.parquet")) for place in _PLACES
+def is_hub(path: Path) -> bool:
+    """Whether a folder or file is a data set of that library: as it saves them, or Parquet (a file, with pictures)."""
+    if path.is_file():
+        return path.suffix.lower() in PARQUET and _has_pictures(path)
+    return any((path / mark).exists() for mark in _MARKS) or any(
+        any((path / place).glob("*.parquet")) for place in _PLACES
     )
 
 
-def has_pictures(path: Path) -> bool:
+def _has_pictures(path: Path) -> bool:
     """Whether a Parquet file has a column of encoded pictures, as that library writes them."""
     require("pyarrow", "tables", f"{path} is a Parquet file")
     from pyarrow import ArrowException, parquet, types
@@ -86,7 +86,10 @@ def read_hub(source: str, reading: Reading) -> Dataset:
         names = columns.numbers if len(columns.numbers) > 1 else ()
         return Dataset(_numbers(part, columns.numbers), codes, attributes, ids, names)
     places = [f"{source}, row {row}" for row in rows]
-    decoded = _decoded(part, columns.picture, f"hub {source} {reading.split} {columns.picture}", places, reading)
+    called = f"hub {source} {reading.split} {columns.picture}"
+    pictures = _Pictures(part, columns.picture)
+    # The library's own fingerprint is of all that the rows were made from.
+    decoded = decode_encoded(pictures, places, reading, called, lambda: str(part._fingerprint))
     return Dataset(decoded.x, codes[decoded.kept], attributes, Numbered(rows[decoded.kept]), skipped=decoded.skipped)
 
 
@@ -101,7 +104,7 @@ def choose_columns(features: Any, source: str, reading: Reading) -> Columns:
     if labels is None:
         rest = {name: kind for name, kind in kinds.items() if name not in (reading.features or ())}
         labels = tuple(name for name, kind in rest.items() if kind == "class")
-        labels = labels or tuple(n for n, k in rest.items() if n.lower() in _LABEL_NAMES and k in ("text", "number"))
+        labels = labels or tuple(n for n, k in rest.items() if n.lower() in LABEL_NAMES and k in ("text", "number"))
     offered = [name for name in reading.features or kinds if name not in labels]
     found = {kind: [name for name in offered if kinds[name] == kind] for kind in ("picture", "array", "number")}
     kind = next((kind for kind, names in found.items() if names), None)
@@ -241,17 +244,6 @@ def _classes(
     numbers[kept] = np.arange(len(kept))
     given = np.array([MISSING if value is None else value for value in values], dtype=np.int64)
     return numbers[given][:, None], Attribute(name, np.array(classes)[kept])
-
-
-def _decoded(part: Any, column: str, name: str, places: Sequence[str], reading: Reading) -> Decoded:
-    pictures = _Pictures(part, column)
-    if not reading.cache:
-        with TemporaryDirectory() as scratch:
-            decode_into(Path(scratch), pictures, places, reading)
-            return decoded_in(Path(scratch), places, mapped=False)
-    # The library's own fingerprint is of all that the rows were made from.
-    mark = f"{part._fingerprint} {reading.size} {reading.pad} {reading.skip_bad}"
-    return decoded_in(stored(name, mark, lambda folder: decode_into(folder, pictures, places, reading)), places)
 
 
 class _Pictures(Sequence[Encoded]):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ from partedvae.data.arrays import encode_labels
 from partedvae.data.cache import stored_rows
 from partedvae.data.dataset import DataError, Dataset
 from partedvae.data.extras import require
+from partedvae.data.faults import naming
 from partedvae.data.lazy import Rows
 from partedvae.data.reading import Reading
 from partedvae.data.sparse import SparseRows
@@ -23,7 +22,7 @@ from partedvae.labels import Attribute
 
 Array = NDArray[Any]
 
-_WORTH_A_FILE = 2**28  # bytes: larger dense matrices are mapped, smaller ones are in memory
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError)  # how it shows
 _BYTES_AT_ONCE = 2**26
 
 
@@ -37,7 +36,7 @@ def read_h5ad(path: Path, reading: Reading) -> Dataset:
         DataError: the file is damaged, has no such column, or more than one that labels could be.
     """
     anndata = require("anndata", "omics", f"{path} is an AnnData file")
-    with _naming(path):
+    with naming(path, *_DAMAGE):
         cells = anndata.read_h5ad(path, backed="r")
     try:
         if not cells.n_obs or not cells.n_vars:
@@ -79,7 +78,7 @@ def _column(series: Any) -> Array:
 
 
 def _matrix(cells: Any, path: Path, reading: Reading) -> Rows:
-    with _naming(path):
+    with naming(path, *_DAMAGE):
         x = cells.X
         if hasattr(x, "to_memory"):  # sparse, on disk
             matrix = x.to_memory()
@@ -87,21 +86,11 @@ def _matrix(cells: Any, path: Path, reading: Reading) -> Rows:
             return SparseRows(matrix)
     shape = tuple(x.shape)
     at_once = max(1, _BYTES_AT_ONCE // (x.dtype.itemsize * shape[1]))
-    in_memory = 4 * math.prod(shape) < _WORTH_A_FILE or not reading.cache
 
     def parts() -> Iterator[Array]:
         for start in range(0, shape[0], at_once):
-            with _naming(path):
+            with naming(path, *_DAMAGE):
                 part = x[start : start + at_once]
             yield part
 
-    return stored_rows("cells", path, shape, np.float32, parts, in_memory)
-
-
-@contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    """Say of which file it is that an error speaks."""
-    try:
-        yield
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:  # how damage shows
-        raise DataError(f"{path} cannot be read: {error}") from None
+    return stored_rows("cells", path, shape, np.float32, parts, reading.cache)

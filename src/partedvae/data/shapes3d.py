@@ -12,12 +12,12 @@ from partedvae.data.cache import stored_rows
 from partedvae.data.dataset import Dataset
 from partedvae.data.download import published_file
 from partedvae.data.extras import require
-from partedvae.data.factor_files import factor_dataset, naming, observed_grid, with_value_names
+from partedvae.data.factor_files import factor_dataset, observed_grid, with_value_names
+from partedvae.data.faults import naming
 from partedvae.data.reading import Reading
 
 _FACTORS = ("floor hue", "wall hue", "object hue", "scale", "shape", "orientation")
 _SHAPES = {0.0: "cube", 1.0: "cylinder", 2.0: "sphere", 3.0: "capsule"}
-_WORTH_A_CACHE = 2**28  # bytes
 _BYTES_AT_ONCE = 2**26
 
 
@@ -52,6 +52,5 @@ def read_shapes3d(reading: Reading) -> Dataset:
                     part: NDArray[Any] = images[start : start + step]
                 yield part
 
-        in_memory = not reading.cache or images.nbytes < _WORTH_A_CACHE
-        x = stored_rows("shapes3d", path, images.shape, np.uint8, parts, in_memory)
+        x = stored_rows("shapes3d", path, images.shape, np.uint8, parts, reading.cache)
     return factor_dataset(x, grid, points, reading)

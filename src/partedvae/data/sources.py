@@ -4,31 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from partedvae.data import arrays, label_file, tables
+from partedvae.data.celeba import read_celeba
+from partedvae.data.columns import PARQUET
 from partedvae.data.dataset import DataError, Dataset, Numbered
+from partedvae.data.dsprites import read_dsprites
 from partedvae.data.folder import read_folder
+from partedvae.data.hub import is_hub, read_hub
+from partedvae.data.idx_sets import read_idx_set
 from partedvae.data.images import MOST_CHANNELS, resize
 from partedvae.data.lazy import RowNumbers, Rows, in_memory
+from partedvae.data.omics import read_h5ad
 from partedvae.data.reading import Reading, Size
+from partedvae.data.shapes3d import read_shapes3d
+from partedvae.data.sprites import read_sprites
 from partedvae.data.subsets import random_rows
 from partedvae.labels import Attribute
 
 HUB = "hf:"
 _SPECIAL = ("split", "groups", "download", "streaming")
 _PUBLISHED = ("split", "download")
-_PARQUET = (".parquet", ".pq")
 
 
 class Builtin(NamedTuple):
     """A data set known by name."""
 
-    about: str
     read: Callable[[Reading], Dataset]
+    about: str
     options: tuple[str, ...] = ()
 
 
@@ -60,27 +68,20 @@ def _read(source: str, reading: Reading) -> Dataset:
     if source in BUILTINS:
         _refuse_useless(source, reading, BUILTINS[source].options)
         return _sized(BUILTINS[source].read(reading), reading)
-    if source.startswith(HUB):
-        from partedvae.data.hub import read_hub
-
-        return _sized(read_hub(source.removeprefix(HUB), reading), reading)
     path = Path(source)
+    if source.startswith(HUB) or (path.exists() and is_hub(path)):
+        return _sized(read_hub(source.removeprefix(HUB), reading), reading)
+    if not path.exists():
+        known = ", ".join(BUILTINS)
+        raise DataError(
+            f"There is no file or folder {source!r}, and no built-in of that name; the built-ins are {known}."
+        )
+    _refuse_useless(source, reading)
     if path.is_dir():
-        from partedvae.data.hub import is_hub_folder, read_hub
-
-        if is_hub_folder(path):
-            return _sized(read_hub(source, reading), reading)
-        _refuse_useless(source, reading)
         return read_folder(path, reading)
-    if path.is_file() and path.suffix.lower() in _FILES:
-        if path.suffix.lower() not in _PARQUET:
-            _refuse_useless(source, reading)
-        return _sized(_FILES[path.suffix.lower()](path, reading), reading)
-    if path.exists():
+    if path.suffix.lower() not in _FILES:
         raise DataError(f"{path} is neither a folder of pictures nor a file of a known kind ({', '.join(_FILES)}).")
-    raise DataError(
-        f"There is no file or folder {source!r}, and no built-in of that name; the built-ins are {', '.join(BUILTINS)}."
-    )
+    return _sized(_FILES[path.suffix.lower()](path, reading), reading)
 
 
 def _refuse_useless(source: str, reading: Reading, useful: Sequence[str] = ()) -> None:
@@ -101,79 +102,33 @@ def _digits(reading: Reading) -> Dataset:
     return data.take(random_rows(len(data), reading.max_rows))
 
 
-def _idx_set(name: str) -> Callable[[Reading], Dataset]:
-    def read(reading: Reading) -> Dataset:
-        from partedvae.data.idx_sets import read_idx_set
-
-        return read_idx_set(name, reading)
-
-    return read
-
-
-def _sprites(name: str) -> Callable[[Reading], Dataset]:
-    def read(reading: Reading) -> Dataset:
-        from partedvae.data.sprites import read_sprites
-
-        return read_sprites(name, reading)
-
-    return read
-
-
-def _dsprites(reading: Reading) -> Dataset:
-    from partedvae.data.dsprites import read_dsprites
-
-    return read_dsprites(reading)
-
-
-def _shapes3d(reading: Reading) -> Dataset:
-    from partedvae.data.shapes3d import read_shapes3d
-
-    return read_shapes3d(reading)
-
-
-def _celeba(reading: Reading) -> Dataset:
-    from partedvae.data.celeba import read_celeba
-
-    return read_celeba(reading)
-
-
 BUILTINS: dict[str, Builtin] = {
-    "digits": Builtin("1,797 handwritten digits of 8×8, inside scikit-learn", _digits),
-    "mnist": Builtin("70,000 handwritten digits of 28×28; IDX files", _idx_set("mnist"), _PUBLISHED),
-    "fashion-mnist": Builtin("70,000 pieces of clothing of 28×28; IDX files", _idx_set("fashion-mnist"), _PUBLISHED),
-    "dsprites": Builtin("737,280 shapes of 64×64 with all their factors; one .npz", _dsprites, ("download",)),
-    "shapes3d": Builtin("480,000 solids of 64×64×3 with all their factors; one .h5", _shapes3d, ("download",)),
-    "celeba": Builtin("202,599 faces of 218×178×3, eight attributes", _celeba, (*_PUBLISHED, "groups")),
-    "sprites": Builtin("737,280 shapes, drawn here, on the factors of dsprites; no files", _sprites("sprites")),
-    "sprites-rgb": Builtin("the same in ten hues; no files", _sprites("sprites-rgb")),
-    "sprites-room": Builtin("the same before a wall and a floor of ten hues; no files", _sprites("sprites-room")),
+    "digits": Builtin(_digits, "1,797 handwritten digits of 8×8, inside scikit-learn"),
+    "mnist": Builtin(partial(read_idx_set, "mnist"), "70,000 handwritten digits of 28×28; IDX files", _PUBLISHED),
+    "fashion-mnist": Builtin(
+        partial(read_idx_set, "fashion-mnist"), "70,000 pieces of clothing of 28×28; IDX files", _PUBLISHED
+    ),
+    "dsprites": Builtin(read_dsprites, "737,280 shapes of 64×64 with all their factors; one .npz", ("download",)),
+    "shapes3d": Builtin(read_shapes3d, "480,000 solids of 64×64×3 with all their factors; one .h5", ("download",)),
+    "celeba": Builtin(read_celeba, "202,599 faces of 218×178×3, eight attributes", (*_PUBLISHED, "groups")),
+    "sprites": Builtin(
+        partial(read_sprites, "sprites"), "737,280 shapes, drawn here, on the factors of dsprites; no files"
+    ),
+    "sprites-rgb": Builtin(partial(read_sprites, "sprites-rgb"), "the same in ten hues; no files"),
+    "sprites-room": Builtin(
+        partial(read_sprites, "sprites-room"), "the same before a wall and a floor of ten hues; no files"
+    ),
 }
 """Built-in data sets by name."""
-
-
-def _h5ad(path: Path, reading: Reading) -> Dataset:
-    from partedvae.data.omics import read_h5ad
-
-    return read_h5ad(path, reading)
-
-
-def _parquet(path: Path, reading: Reading) -> Dataset:
-    from partedvae.data.hub import has_pictures, read_hub
-
-    if has_pictures(path):
-        return read_hub(str(path), reading)
-    _refuse_useless(str(path), reading)
-    return tables.read_table(path, reading)
 
 
 _FILES: dict[str, Callable[[Path, Reading], Dataset]] = {
     ".csv": tables.read_table,
     ".tsv": tables.read_table,
-    ".parquet": _parquet,
-    ".pq": _parquet,
+    **dict.fromkeys(PARQUET, tables.read_table),
     ".npz": arrays.read_npz,
     ".npy": arrays.read_npy,
-    ".h5ad": _h5ad,
+    ".h5ad": read_h5ad,
 }
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from partedvae.data.columns import CsvTable, ParquetTable, Table, first_repeated
+from partedvae.data.columns import LABEL_NAMES, PARQUET, CsvTable, ParquetTable, Table, first_repeated
 from partedvae.data.dataset import DataError, Dataset, Numbered
 from partedvae.data.decoding import decode
 from partedvae.data.reading import Reading
@@ -17,14 +17,13 @@ from partedvae.data.subsets import random_rows
 from partedvae.labels import Attribute
 
 PATH, ID = "path", "id"
-_LABEL_NAMES = {"class", "label", "labels", "target", "y"}
 
 Codes = NDArray[np.int64]
 
 
 def open_table(path: Path) -> Table:
     """A CSV (comma, semicolon or tab) or a Parquet file."""
-    return ParquetTable(path) if path.suffix.lower() in (".parquet", ".pq") else CsvTable(path)
+    return ParquetTable(path) if path.suffix.lower() in PARQUET else CsvTable(path)
 
 
 def read_table(path: Path, reading: Reading) -> Dataset:
@@ -85,7 +84,7 @@ def label_codes(table: Table, names: Sequence[str], reading: Reading) -> tuple[C
 
 
 def _looks_like_labels(table: Table, name: str) -> bool:
-    return not table.is_numeric(name) or name.lower() in _LABEL_NAMES
+    return not table.is_numeric(name) or name.lower() in LABEL_NAMES
 
 
 def _features(table: Table, reading: Reading) -> Dataset:
@@ -150,8 +149,11 @@ def _inside(root: Path, text: str, table: Table, row: int) -> Path:
 
 
 def _require_there(table: Table, paths: Sequence[Path], rows: NDArray[np.int64]) -> None:
-    # Path.is_file would raise where a name is too long.
-    absent = [(path, row) for path, row in zip(paths, rows, strict=True) if not os.path.isfile(path)]  # noqa: PTH113
+    absent = [
+        (path, row)
+        for path, row in zip(paths, rows, strict=True)
+        if not os.path.isfile(path)  # noqa: PTH113  # Path.is_file would raise where a name is too long
+    ]
     if absent:
         path, row = absent[0]
         more = f" So it is with {len(absent) - 1} more." if len(absent) > 1 else ""
