@@ -148,7 +148,7 @@ def variance(values: Sequence[float]) -> float:
 
 def factor_vae(codes: Array, factors: Array, n_train: int, n_eval: int, seed: int) -> float:
     """Groups drawn one row after the other."""
-    draw = random.Random(seed)  # noqa: S311
+    draw = random.Random(seed)  # noqa: S311  # no secret
     everywhere = [variance(c.tolist()) for c in codes.T]
 
     def group() -> tuple[int, int]:

@@ -317,3 +317,37 @@ def test_pictures_of_another_range_are_refused(tmp_path: Path) -> None:
     refused = call("predict", tmp_path, "digits", "-o", tmp_path / "p.csv")
     assert refused.returncode == 2
     assert "up to 255; fit saw pictures in [" in refused.stderr
+
+
+def test_a_run_is_found_and_reported_from_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    (tmp_path / "in").mkdir()
+    (tmp_path / "out").mkdir()
+    monkeypatch.chdir(tmp_path / "in")
+    np.savez("data.npz", X=rng.normal(size=(80, 4)), y=np.arange(80) % 2)
+    assert call("train", "data.npz", "--labels", 20, "--holdout", 0.25, "--out", "run", *QUICK).returncode == 0
+    monkeypatch.chdir(tmp_path / "out")
+    assert call("report", "../in/run").returncode == 0
+    assert call("evaluate", "../in/run", "../in/data.npz").returncode == 0
+    assert json.loads((tmp_path / "in" / "run" / "metrics.json").read_text())["measured_on"] == "../in/data.npz"
+    monkeypatch.chdir(tmp_path / "in")
+    assert call("train", "data.npz", "--out", "run", "--resume").returncode == 0
+
+
+def test_what_a_prediction_leaves_out_is_said_and_an_output_is_looked_at_first(run: Path, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        Image.fromarray(np.full((8, 8), 99, dtype=np.uint8)).save(tmp_path / f"{name}.png")
+    (tmp_path / "b.png").write_bytes(b"GIF8")
+    done = call("predict", run, tmp_path, "--skip-bad", "-o", tmp_path / "p.csv")
+    assert done.returncode == 0
+    assert "left out: b.png" in done.stderr
+    assert len((tmp_path / "p.csv").read_text().splitlines()) == 2
+    for command, suffix in (
+        ("predict", "csv"),
+        ("encode", "npz"),
+        ("swap", "png"),
+        ("traverse", "png"),
+        ("suggest", "csv"),
+    ):
+        refused = call(command, run, "nowhere", "-o", tmp_path / "no" / f"x.{suffix}")
+        assert "there is no folder" in refused.stderr  # before it looks for the data

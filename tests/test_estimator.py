@@ -468,7 +468,7 @@ def test_clones_pickles_and_pipelines(digits: Digits) -> None:
     model = quick()
     assert clone(model).get_params() == model.get_params()
     model.fit(x, few)
-    np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).predict_proba(x), model.predict_proba(x))  # noqa: S301
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).predict_proba(x), model.predict_proba(x))  # noqa: S301  # our own bytes
     pipeline = make_pipeline(FunctionTransformer(lambda images: images * 255), quick()).fit(x, few)
     assert pipeline.predict(x).shape == (300,)
     flat = x.reshape(300, 64)

@@ -394,9 +394,9 @@ def test_the_same_seed_gives_the_same_number(name: str) -> None:
 
 @each()
 def test_global_random_state_is_left_alone(name: str) -> None:
-    before = np.random.get_state()  # noqa: NPY002
+    before = np.random.get_state()  # noqa: NPY002  # the global state is what this is about
     ALL[name](*SMALL)
-    after = np.random.get_state()  # noqa: NPY002
+    after = np.random.get_state()  # noqa: NPY002  # the global state is what this is about
     assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
 
 
@@ -488,11 +488,11 @@ def test_a_score_is_a_float_that_keeps_its_tables() -> None:
     assert isinstance(score, float)
     assert float(score) == score.value == score
     assert f"{score:.3f}" == f"{score.value:.3f}"
-    for twin in (pickle.loads(pickle.dumps(score)), copy.deepcopy(score)):  # noqa: S301
+    for twin in (pickle.loads(pickle.dumps(score)), copy.deepcopy(score)):  # noqa: S301  # our own bytes
         assert twin == score
         assert np.array_equal(twin.mutual_information, score.mutual_information)
     with pytest.raises(AttributeError):
-        score.n_dead = 3  # type: ignore[misc]
+        score.n_dead = 3  # type: ignore[misc]  # which is the point
 
 
 # What is refused
@@ -554,7 +554,7 @@ def test_options_are_checked() -> None:
     for call, what in (
         (lambda: mig(*SMALL, n_bins=0), "n_bins is 0"),
         (lambda: irs(*SMALL, quantile=99), "quantile is 99"),
-        (lambda: dci(*SMALL, trees="quick"), "trees is 'quick'"),  # type: ignore[arg-type]
+        (lambda: dci(*SMALL, trees="quick"), "trees is 'quick'"),  # type: ignore[arg-type]  # wrong on purpose
         (lambda: factor_vae(*SMALL, group_size=1), "group_size is 1"),
         (lambda: beta_vae(*SMALL, n_eval=0), "n_eval is 0"),
     ):

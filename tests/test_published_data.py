@@ -678,7 +678,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Pa
 
 def _register(monkeypatch: pytest.MonkeyPatch, name: str, served: Path, url: str) -> None:
     files = [
-        Published(path.name, f"{url}/{path.name}", f"md5:{hashlib.md5(path.read_bytes()).hexdigest()}")  # noqa: S324
+        Published(path.name, f"{url}/{path.name}", f"md5:{hashlib.md5(path.read_bytes()).hexdigest()}")  # noqa: S324  # what is published
         for path in sorted(served.iterdir())
     ]
     monkeypatch.setitem(REGISTRY, name, tuple(files))

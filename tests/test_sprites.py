@@ -253,7 +253,7 @@ def test_sprites_are_sent_to_another_process_without_their_drawings() -> None:
     sprites[np.array([0])]
     sent = pickle.dumps(sprites)
     assert len(sent) < 1000
-    assert pickle.loads(sent) == sprites  # noqa: S301
+    assert pickle.loads(sent) == sprites  # noqa: S301  # our own bytes
 
 
 def colour(hue: float, saturation: float, value: float) -> list[int]:

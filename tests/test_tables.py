@@ -19,6 +19,7 @@ from partedvae import PartedVAE
 from partedvae.data import DataError, load
 from partedvae.data import cache as cache_module
 from partedvae.data import columns as columns_module
+from partedvae.data.describe import describe
 from partedvae.data.lazy import in_memory
 from test_cli import QUICK, call
 
@@ -495,7 +496,7 @@ def _read_or_refuse(source: str) -> None:
     try:
         data = load(source)
     except DataError as error:
-        assert Path(source).name in str(error)  # noqa: PT017
+        assert Path(source).name in str(error)  # noqa: PT017  # may be raised, or not
         return
     assert len(data.array) == len(data.y) == len(data)
 
@@ -576,3 +577,23 @@ def test_training_on_a_bad_table_is_one_line_and_leaves_nothing(
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["data.csv"]
+
+
+def test_a_stray_word_among_measurements_makes_no_labels_of_them(tmp_path: Path) -> None:
+    cells = [str(value) for value in np.random.default_rng(0).normal(size=60).round(3)]
+    cells[7] = "NA"
+    rows = [f"{a},{k}" for a, k in zip(cells, ["cat", "dog"] * 30, strict=True)]
+    (tmp_path / "t.csv").write_text("\n".join(["hue,animal", *rows]))
+    for options in ({}, {"labels": ("animal",)}):
+        with pytest.raises(DataError, match=r"line 9: column hue holds 'NA', where nearly all others are numbers"):
+            load(str(tmp_path / "t.csv"), **options)  # type: ignore[arg-type]  # options of Reading
+    words = ["1", "2"] * 29 + ["other", "1"]  # few values: classes that some call by numbers
+    (tmp_path / "t.csv").write_text("\n".join(["x,kind", *[f"{i},{word}" for i, word in enumerate(words)]]))
+    assert sorted(map(str, load(str(tmp_path / "t.csv")).attributes[0].classes)) == ["1", "2", "other"]
+
+
+def test_a_class_that_other_programs_write_for_a_missing_one_is_pointed_out(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("x,kind\n1,NA\n2,cat\n3,dog\n")
+    lines = list(describe("t.csv", load(str(tmp_path / "t.csv"))))
+    assert any(line.startswith("problem: kind has a class 'NA'") and "--missing NA" in line for line in lines)
+    assert not any("NA" in line for line in describe("t.csv", load(str(tmp_path / "t.csv"), missing=("NA",))))

@@ -90,6 +90,11 @@ def known_rows(labels: Tensor) -> Tensor:
     return labels.sum(dim=1) > 0 if labels.is_floating_point() else (labels >= 0).any(dim=1)
 
 
+def repeats(labels: Tensor, balance: bool) -> Tensor:
+    """How often each labelled row is dealt in a round: once, unless classes are balanced."""
+    return balancing_repeats(labels) if balance else torch.ones(len(labels), dtype=torch.long)
+
+
 def balancing_repeats(labels: Tensor) -> Tensor:
     """How often each labelled row is dealt in a round, so that all classes of an attribute come equally often.
 
@@ -141,9 +146,7 @@ class OrderedRows(IterableDataset[LabelledBatch]):
 def training_loader(x: Raw, labels: Tensor, batch_size: int, seed: int, balance: bool = False) -> DataLoader[Batch]:
     """A loader of shuffled training batches; at least one row of ``labels`` must have a label."""
     rows = Rows(x, labels)
-    known = labels[rows.labelled]
-    repeats = balancing_repeats(known) if balance else torch.ones(len(known), dtype=torch.long)
-    draws = Draws(len(rows), repeats, batch_size, seed)
+    draws = Draws(len(rows), repeats(labels[rows.labelled], balance), batch_size, seed)
     # The loader draws a seed for workers it does not have: from a generator of its own, not the global one.
     return DataLoader(rows, sampler=draws, batch_size=None, generator=torch.Generator())
 

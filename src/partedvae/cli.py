@@ -100,15 +100,15 @@ def train(
     partedvae train fashion-mnist --size 32 --labels 256 --preset paper-mnist --out runs/fashion
     """
     from partedvae import runs
-    from partedvae.data import Reading, load
+    from partedvae.data import Reading, load, located
     from partedvae.settings import gather
 
     if labels is not None and labels_per_class is not None:
         raise UsageError("--labels and --labels-per-class exclude each other.")
     if resume and overwrite:
         raise UsageError("--resume and --overwrite exclude each other.")
-    settings = gather(preset, config, set_ or [], {"max_epochs": epochs, "random_state": seed})
     runs.check_free(out, resume, overwrite)
+    data = located(data)
     options = _trainer_options(out, accelerator, devices, num_nodes, precision, logger)
     if resume:
         plan = runs.read_plan(out)
@@ -126,6 +126,7 @@ def train(
             raise UsageError(f"--resume: {out} was begun with {other[0]}={getattr(plan.reading, other[0])!r}.")
         dataset = plan.data()
     else:
+        settings = gather(preset, config, set_ or [], {"max_epochs": epochs, "random_state": seed})
         reading = Reading(**given)
         dataset = load(data, reading)
         choice = runs.Choice(labels, labels_per_class, holdout, seed)
@@ -157,10 +158,10 @@ def predict(
     from partedvae.persistence import write_whole
     from partedvae.tables import prediction_rows, write_csv
 
+    target = _writable(output)
     model, dataset = _model_and_data(run, data, given)
     header, rows = prediction_rows(model, dataset)
-
-    write_whole(_writable(output), lambda path: write_csv(path, header, rows))
+    write_whole(target, lambda path: write_csv(path, header, rows))
 
 
 @app.command()
@@ -180,11 +181,12 @@ def encode(
 
     from partedvae.persistence import write_whole
 
+    target = _writable(output, ".npz")
     model, dataset = _model_and_data(run, data, given)
     codes = model.encode(dataset)
     c = np.concatenate(codes.c, axis=1) if isinstance(codes.c, list) else codes.c
     ids = np.array(list(dataset.ids))
-    write_whole(_writable(output, ".npz"), lambda path: np.savez(path, c=c, u=codes.u, z=codes.z, ids=ids))
+    write_whole(target, lambda path: np.savez(path, c=c, u=codes.u, z=codes.z, ids=ids))
 
 
 @app.command()
@@ -205,10 +207,11 @@ def generate(
     from partedvae.report.page import save_png
     from partedvae.tables import label_named
 
+    target = _writable(output, ".png")
     model = _pictures(_load(run))
     chosen = None if label is None else label_named(model, label)
     samples = model.sample(n, chosen, random_state=seed)
-    save_png(_writable(output, ".png"), picture_grid(_in_rows(samples)))
+    save_png(target, picture_grid(_in_rows(samples)))
 
 
 @app.command()
@@ -229,9 +232,10 @@ def swap(
     from partedvae.report.page import save_png
     from partedvae.report.sections import Subject, swap_figure
 
+    target = _writable(output, ".png")
     model, dataset = _model_and_data(run, data, given)
     subject = Subject.of(_pictures(model), _few(dataset), unseen=False)
-    save_png(_writable(output, ".png"), swap_figure(subject, n_styles=styles, seed=seed))
+    save_png(target, swap_figure(subject, n_styles=styles, seed=seed))
 
 
 @app.command()
@@ -252,6 +256,7 @@ def traverse(
     from partedvae.report.page import save_png
     from partedvae.report.sections import traversal_figure
 
+    target = _writable(output, ".png")
     model, dataset = _model_and_data(run, data, given)
     if code not in ("u", "z"):
         raise UsageError(f"--code {code}: should be u or z.")
@@ -259,7 +264,7 @@ def traverse(
         raise UsageError(f"--row {row}: {data} has {len(dataset)} rows, counted from 0.")
     if code == "z" and not model.net_.partition.z_dim:
         raise UsageError("--code z: this model has no z (z_dim=0).")
-    save_png(_writable(output, ".png"), traversal_figure(_pictures(model), dataset.take([row]).array, code))
+    save_png(target, traversal_figure(_pictures(model), dataset.take([row]).array, code))
 
 
 @app.command()
@@ -296,7 +301,7 @@ def evaluate(
         _, shown = _model_and_data(run, data, given)
         taught = None
     found = measure(model, shown, oracle_data=taught, random_state=seed)
-    runs.add_metrics(run, found)
+    runs.add_metrics(run, found, "rows that training did not see" if data is None else data)
     Console().print(evaluation_table(found))
 
 
@@ -318,9 +323,10 @@ def suggest(
     from partedvae.persistence import write_whole
     from partedvae.tables import suggestion_rows, write_csv
 
+    target = _writable(output)
     model, dataset = _model_and_data(run, data, given)
     header, rows = suggestion_rows(model, dataset, n, seed)
-    write_whole(_writable(output), lambda path: write_csv(path, header, rows))
+    write_whole(target, lambda path: write_csv(path, header, rows))
 
 
 @app.command()
@@ -463,7 +469,10 @@ def _model_and_data(run: Path, data: str, given: Given) -> tuple[PartedVAE, Data
         "features": None if names is None else tuple(names),
         "pad": (run / runs.RUN).exists() and runs.read_plan(run).reading.pad,
     }
-    return model, load(data, **{**known, **given})
+    dataset = load(data, **{**known, **given})
+    for name, reason in dataset.skipped:
+        typer.echo(f"left out: {name}: {reason}", err=True)
+    return model, dataset
 
 
 def _few(data: Dataset) -> Dataset:

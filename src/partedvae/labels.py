@@ -153,6 +153,15 @@ def soft(y: object) -> tuple[Array, Attribute] | None:
     return probabilities, Attribute("class", np.array(names) if names else np.arange(array.shape[1]))
 
 
+def only(attributes: Sequence[Attribute], a: int, label: Any) -> Any:
+    """A label of attribute a as ``PartedVAE.sample`` takes it: of several attributes, the others are left open.
+
+    >>> only([Attribute("animal", np.array(["cat"])), Attribute("age", np.array([1]))], 0, "cat")
+    ['cat', None]
+    """
+    return label if len(attributes) == 1 else [label if b == a else None for b in range(len(attributes))]
+
+
 def recoded(codes: Integers, attributes: Sequence[Attribute], wanted: Sequence[Attribute]) -> Integers:
     """Labels of some attributes in the numbers of others of the same names; −1 where they have no such label.
 
@@ -224,7 +233,10 @@ def _classes(labels: Array, called: str) -> Array:
     if kinds == {"float"}:
         fractional = [label for label in labels.tolist() if not label.is_integer()]
         if fractional:
-            raise ValueError(f"Unknown label type: continuous. {called} has {fractional[0]!r}, which is no class.")
+            raise ValueError(
+                f"Unknown label type: continuous. {called} has {fractional[0]!r}, which is no class. "
+                "(Class probabilities are a table of floats whose rows sum to 1, or are NaN.)"
+            )
     if kinds - {"float", "int", "bool", "str"}:
         raise ValueError(f"Unknown label type: {kinds.pop()}. {called} should have integers or strings.")
     classes = np.unique(labels)

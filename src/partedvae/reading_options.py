@@ -89,4 +89,5 @@ def _names(text: str | None) -> tuple[str, ...] | None:
 
 
 def _text(path: Path | None) -> str | None:
-    return None if path is None else str(path)
+    """A path as it is found from any folder, since a run keeps it."""
+    return None if path is None else str(path.absolute())

@@ -14,15 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from partedvae.config import Config
 from partedvae.data import DataError, Dataset, Reading, choose_labelled, hold_out, load
 from partedvae.data.dataset import Skipped
+from partedvae.data.images import in_unit_range
 from partedvae.data.lazy import Rows, chunks, in_memory
 from partedvae.data.subsets import random_rows
 from partedvae.estimator import PartedVAE
+from partedvae.metrics import Evaluation
 from partedvae.persistence import CONFIG, HISTORY, WEIGHTS, write_whole
 from partedvae.report import write_report
 from partedvae.report.sections import Subject
@@ -188,12 +189,12 @@ def judged(plan: Plan) -> tuple[Dataset, Dataset]:
     return data.take(rows), data.take(others[random_rows(len(others), _TAUGHT)])
 
 
-def add_metrics(folder: Path, found: Mapping[str, float]) -> None:
-    """Add figures to ``metrics.json``; those that could not be computed are null there."""
+def add_metrics(folder: Path, found: Evaluation, measured_on: str) -> None:
+    """Add figures to ``metrics.json``, and what they are of; those that could not be computed are null there."""
     path = folder / METRICS
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     plain = {name: None if math.isnan(value) else value for name, value in found.items()}
-    write_json(path, {**known, **plain, "notes": getattr(found, "notes", {})})
+    write_json(path, {**known, **plain, "measured_on": measured_on, "notes": found.notes})
 
 
 def metrics(model: PartedVAE, parts: Parts) -> dict[str, float]:
@@ -278,12 +279,8 @@ def write_json(path: Path, content: Any) -> None:
 
 def _squared_error(model: PartedVAE, x: Rows) -> float:
     """Mean squared error of reconstruction, a bounded number of observations at a time."""
-    squares = sum(float(np.square(model.reconstruct(part) - _in_model_range(part)).sum()) for _, part in chunks(x))
+    squares = sum(float(np.square(model.reconstruct(part) - in_unit_range(part)).sum()) for _, part in chunks(x))
     return squares / math.prod(x.shape)
-
-
-def _in_model_range(x: NDArray[Any]) -> NDArray[Any]:
-    return x / 255 if x.dtype == np.uint8 and x.ndim > 2 else x
 
 
 def _write_skipped(path: Path, skipped: Sequence[Skipped]) -> None:

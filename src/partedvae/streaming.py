@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch import distributed as processes
 
-from partedvae.batches import Batch, balancing_repeats, dealt, known_rows, mixed
+from partedvae.batches import Batch, dealt, known_rows, mixed, repeats
 from partedvae.data.stream import Stream
 from partedvae.layout import Layout
 
@@ -42,8 +42,7 @@ class StreamLoader:
             )
         self.stream, self.layout, self.batch_size, self.seed = stream, layout, batch_size, seed
         self.x_labelled, self.labels = layout.to_tensor(stream[rows.numpy()]), labels[rows]
-        repeats = balancing_repeats(self.labels) if balance else torch.ones(len(rows), dtype=torch.long)
-        self.deck = torch.arange(len(rows)).repeat_interleave(repeats)
+        self.deck = torch.arange(len(rows)).repeat_interleave(repeats(self.labels, balance))
         self.epoch = 0
 
     @property

@@ -3,7 +3,17 @@
 from partedvae.data.dataset import DataError, Dataset
 from partedvae.data.factors import FactorGrid
 from partedvae.data.reading import Reading
-from partedvae.data.sources import BUILTINS, load
+from partedvae.data.sources import BUILTINS, load, located
 from partedvae.data.subsets import choose_labelled, hold_out
 
-__all__ = ["BUILTINS", "DataError", "Dataset", "FactorGrid", "Reading", "choose_labelled", "hold_out", "load"]
+__all__ = [
+    "BUILTINS",
+    "DataError",
+    "Dataset",
+    "FactorGrid",
+    "Reading",
+    "choose_labelled",
+    "hold_out",
+    "load",
+    "located",
+]

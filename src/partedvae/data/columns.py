@@ -48,6 +48,9 @@ class Table(Protocol):
     def numbers(self, names: Sequence[str], reading: Reading) -> Rows:
         """Columns side by side, (N, F) of float32; one column of arrays with the shape of these."""
 
+    def stray_text(self, name: str) -> tuple[int, str] | None:
+        """Row and text of the first cell that is no number, in a column that seems to be meant for numbers."""
+
     def texts(self, name: str) -> list[str]:
         """A column as text, blank where it has no value."""
 
@@ -104,6 +107,13 @@ class CsvTable:
             with np.errstate(over="ignore"):  # becomes infinity, which fit refuses as it refuses that of the file
                 x[:, place] = values
         return x
+
+    def stray_text(self, name: str) -> tuple[int, str] | None:
+        """Seems to be: nine of ten cells are numbers, and of more than twenty values."""
+        filled = [(row, cell) for row, cell in enumerate(self._columns[name]) if cell]
+        strays = [(row, cell) for row, cell in filled if _as_floats([cell]) is None]
+        n_values = len({cell for _, cell in filled}) - len({cell for _, cell in strays})
+        return strays[0] if strays and 10 * len(strays) <= len(filled) and n_values > 20 else None
 
     def texts(self, name: str) -> list[str]:
         """A column as text."""
@@ -175,6 +185,9 @@ class ParquetTable:
         whole = (self.n_rows, *shape)
         parts = partial(self._parts, names, shape, dtype)
         return stored_rows("table", self.path, whole, dtype, parts, reading.cache, *names)
+
+    def stray_text(self, name: str) -> None:
+        """None: a column has one type."""
 
     def texts(self, name: str) -> list[str]:
         """A column as text, blank where it is null."""

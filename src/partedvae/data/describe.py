@@ -16,6 +16,7 @@ from partedvae.labels import MISSING, Attribute
 
 _LOOKED_AT = 20_000  # observations read for ranges and duplicates, of more a random choice
 _LISTED = 12
+_MISSING_ELSEWHERE = {"na", "n/a", "nan", "null", "none", "?", "-", "unknown"}  # what other programs write for it
 
 
 def describe(source: str, data: Dataset) -> Iterator[str]:
@@ -77,6 +78,9 @@ def _attribute(attribute: Attribute, column: NDArray[Any]) -> Iterator[str]:
     named = [f"{name} {count:,}" for name, count in zip(attribute.classes.tolist(), counts, strict=True)]
     how_many = f"{counts.sum():,} labelled, {unlabelled:,} unlabelled"
     yield f"{attribute.name}: {how_many}; {len(counts)} classes: {_few(named)}"
+    for name in attribute.classes.tolist():
+        if str(name).lower() in _MISSING_ELSEWHERE:
+            yield f"problem: {attribute.name} has a class {name!r}; if that means unlabelled: --missing {name}"
     if (counts > 0).sum() < 2:
         yield f"problem: {attribute.name} has labels of one class only; training needs two"
 

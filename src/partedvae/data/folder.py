@@ -70,4 +70,4 @@ def _pictures(folder: Path, nested: bool) -> list[Path]:
 
 
 def _is_picture(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in SUFFIXES and not name.startswith(".")  # noqa: PTH122
+    return os.path.splitext(name)[1].lower() in SUFFIXES and not name.startswith(".")  # noqa: PTH122  # a walk gives names

@@ -90,6 +90,15 @@ def resize(images: Array, size: Size, pad: bool = False) -> Array:
     return np.stack([resize(channel, size, pad) for channel in np.moveaxis(images, 3, 0)], axis=3)
 
 
+def in_unit_range(x: Array) -> Array:
+    """Pictures of bytes in [0, 1], as a model gives them back; all else as it is.
+
+    >>> in_unit_range(np.full((1, 1, 1), 51, dtype=np.uint8))
+    array([[[0.2]]])
+    """
+    return x / 255 if x.dtype == np.uint8 and x.ndim > 2 else x
+
+
 def _plain(image: Image.Image) -> Image.Image:
     """Grey of 8 bits, or RGB."""
     if image.mode in _GREY_MODES and "transparency" not in image.info:

@@ -64,6 +64,11 @@ def load(source: str, reading: Reading | None = None, **options: Any) -> Dataset
     return label_file.with_label_file(data, Path(how.label_file), how)
 
 
+def located(source: str) -> str:
+    """A source as it is found from any folder: files and folders by their whole path."""
+    return source if source in BUILTINS or not Path(source).exists() else str(Path(source).absolute())
+
+
 def _read(source: str, reading: Reading) -> Dataset:
     if source in BUILTINS:
         _refuse_useless(source, reading, BUILTINS[source].options)

@@ -56,6 +56,7 @@ def divide(table: Table, reading: Reading) -> tuple[list[str], list[str]]:
     ``id`` and ``path`` are neither.
     """
     others = [name for name in table.names if name not in (ID, PATH)]
+    _require_no_stray_text(table, [name for name in others if name not in (reading.labels or ())])
     if reading.features is not None:
         features = list(reading.features)
         rest = [name for name in others if name not in features]
@@ -81,6 +82,18 @@ def label_codes(table: Table, names: Sequence[str], reading: Reading) -> tuple[C
             columns.append(codes)
             attributes.append(attribute)
     return np.stack(columns, axis=1) if columns else np.empty((table.n_rows, 0), dtype=np.int64), tuple(attributes)
+
+
+def _require_no_stray_text(table: Table, names: Sequence[str]) -> None:
+    """One cell of text must not make labels, or nothing at all, of a column of measurements."""
+    for name in names:
+        stray = table.stray_text(name)
+        if stray is not None:
+            row, text = stray
+            raise DataError(
+                f"{table.path}, {table.place(row)}: column {name} holds {text!r}, where nearly all others are numbers. "
+                "Mend it, or name the column with --label-columns if its values are labels."
+            )
 
 
 def _looks_like_labels(table: Table, name: str) -> bool:

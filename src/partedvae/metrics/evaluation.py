@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import balanced_accuracy_score
 
 from partedvae.data.dataset import Dataset
-from partedvae.labels import MISSING, encode_as, recoded
+from partedvae.labels import MISSING, encode_as, only, recoded
 from partedvae.metrics.calibration import expected_calibration_error, negative_log_likelihood
 from partedvae.metrics.dci import dci
 from partedvae.metrics.information import mig, modularity
@@ -189,8 +189,8 @@ def _of_generator(
         x, truth = shown.x[known], shown.codes[known, a]
         swaps = swap_accuracy(model.swap, x, truth, oracle, n_pairs=n_pairs, random_state=seed)
         recognised, spread = [], []
-        for k in range(len(model.attributes_[a].classes)):
-            samples = model.sample(_SAMPLES, _label(model, a, k), random_state=seed + k)
+        for k, label in enumerate(model.attributes_[a].classes.tolist()):
+            samples = model.sample(_SAMPLES, only(model.attributes_, a, label), random_state=seed + k)
             recognised.append(np.mean(oracle.judge(samples) == k))
             if (truth == k).sum() > 1:
                 spread.append(diversity(samples, x[truth == k]))
@@ -301,14 +301,6 @@ def _codes_of(model: Any, data: Dataset) -> NDArray[np.int64]:
                     f"{data.ids[row]} has the label {label!r} of {own.name}, which training never saw; it saw {known}."
                 )
     return codes
-
-
-def _label(model: Any, a: int, k: int) -> Any:
-    """The label of class k of attribute a; the other attributes are drawn from their proportions."""
-    label = model.attributes_[a].classes.tolist()[k]
-    if len(model.attributes_) == 1:
-        return label
-    return [label if b == a else None for b in range(len(model.attributes_))]
 
 
 def _join(found: Evaluation, parts: Sequence[Evaluation], names: Sequence[str]) -> None:

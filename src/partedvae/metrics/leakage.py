@@ -84,7 +84,9 @@ def leakage(codes: ArrayLike, labels: ArrayLike, *, max_rows: int | None = 5_000
     rarest = int(np.bincount(y).min())
     if rarest < 2 * _FOLDS:
         raise ValueError(f"A class has {rarest} labelled rows of those used; each should have at least {2 * _FOLDS}.")
-    seen, chosen = _read_out_of_fold(x, y, random_state)
+    # The probes are small: on busy cores, threads that wait for each other took 80 times as long as a single one.
+    with threadpool_limits(1):
+        seen, chosen = _read_out_of_fold(x, y, random_state)
     chance = 1 / len(classes)
 
     def normalised(truth: Integers, guesses: Integers) -> float:
@@ -120,8 +122,7 @@ def balanced_fit(probe: ClassifierMixin, x: Array, y: Array) -> ClassifierMixin:
     """A copy of the probe, fit with every class repeated until it is as frequent as the largest."""
     counts = np.bincount(y)
     rows = np.concatenate([np.resize(np.flatnonzero(y == k), counts.max()) for k in np.flatnonzero(counts)])
-    # Threads gain nothing on so few rows, and on a busy machine they wait for each other for minutes.
-    with warnings.catch_warnings(), threadpool_limits(1):
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the number of passes is part of the probe
         return clone(probe).fit(x[rows], y[rows])
 

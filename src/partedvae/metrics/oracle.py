@@ -11,6 +11,8 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
+from partedvae.data.images import in_unit_range
+
 Array = NDArray[Any]
 
 _COMPONENTS, _ROWS = 60, 10_000
@@ -53,5 +55,4 @@ class Oracle:
 
 def flattened(x: Array) -> Array:
     """Observations as rows of floats; pictures of uint8 in [0, 1], as the model gives them back."""
-    scaled = x / 255 if x.dtype == np.uint8 and x.ndim > 2 else x.astype(np.float64)
-    return scaled.reshape(len(x), -1)
+    return in_unit_range(x).astype(np.float64).reshape(len(x), -1)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from partedvae import labels
 from partedvae.data.dataset import Dataset
+from partedvae.data.images import in_unit_range
 from partedvae.estimator import Codes, PartedVAE
 from partedvae.labels import Attribute
 
@@ -115,8 +116,7 @@ class Subject:
 
     def as_pictures(self, rows: NDArray[np.int64]) -> Array:
         """Observations in the range of the model's own pictures."""
-        x = self.x[rows]
-        return x / 255 if x.dtype == np.uint8 else x
+        return in_unit_range(self.x[rows])
 
     def scaled(self, x: Array) -> Array:
         """Observations as the networks see them: pictures in [0, 1], features in standard deviations."""

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from partedvae.metrics.leakage import Leakage, leakage
 from partedvae.report import figures
@@ -111,13 +110,11 @@ def _read(subject: Subject, a: int, seed: int) -> dict[str, Leakage]:
     if len(names) > _MOST_CLASSES:
         raise ValueError(f"For {len(names)} classes this takes minutes; partedvae evaluate measures it.")
     codes = {"c": subject.probabilities[a], "u": subject.u(a), "z": subject.encoded.z}
-    # The probes are small: on busy cores, threads that wait for each other took 80 times as long as a single one.
-    with threadpool_limits(1):
-        return {
-            name: leakage(code[known], truth, max_rows=_MOST_ROWS, random_state=seed)
-            for name, code in codes.items()
-            if code.shape[1]
-        }
+    return {
+        name: leakage(code[known], truth, max_rows=_MOST_ROWS, random_state=seed)
+        for name, code in codes.items()
+        if code.shape[1]
+    }
 
 
 def _in_words(found: dict[str, Leakage], n_classes: int) -> str:

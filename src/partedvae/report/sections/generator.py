@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import pairwise_distances
 
 from partedvae.estimator import PartedVAE
+from partedvae.labels import only
 from partedvae.report import figures
 from partedvae.report.subject import Section, Shown, Subject, typical
 
@@ -64,7 +65,10 @@ def samples(subject: Subject) -> Section:
     shown: list[Shown] = []
     for a, attribute in enumerate(subject.attributes):
         labels, names = attribute.classes.tolist()[:_SAMPLED], subject.class_names(a)[:_SAMPLED]
-        drawn = [model.sample(_PER_CLASS, _only(model, a, label), random_state=k) for k, label in enumerate(labels)]
+        drawn = [
+            model.sample(_PER_CLASS, only(model.attributes_, a, label), random_state=k)
+            for k, label in enumerate(labels)
+        ]
         if subject.pictures:
             figure = figures.picture_grid(drawn, row_labels=names)
             alt = f"{_PER_CLASS} samples of each of {len(names)} classes of {attribute.name}."
@@ -159,10 +163,3 @@ def _far_apart(subject: Subject, rows: NDArray[np.int64]) -> NDArray[np.int64]:
 def _short(name: str) -> str:
     """A name that has room above a picture."""
     return name if len(name) <= _ROOM else name[: _ROOM - 1] + "…"
-
-
-def _only(model: PartedVAE, attribute: int, label: Any) -> Any:
-    """The label of one attribute; all others are drawn."""
-    if len(model.attributes_) == 1:
-        return label
-    return [label if a == attribute else None for a in range(len(model.attributes_))]
