@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.distributions import Categorical, Independent, Laplace, MixtureSameFamily, Normal
 
 from partedvae import likelihoods
+from partedvae.attention import ClassAttention
 from partedvae.likelihoods import Bernoulli, Gaussian, Likelihood
 from partedvae.model import PartedModel, Posterior
 from partedvae.objective import Capacities, Objective, Weights
@@ -100,6 +101,7 @@ def test_style_sees_no_class_and_training_noise_changes_only_what_is_drawn() -> 
 
 def test_attention_masks_lie_between_0_and_1_and_sharpen() -> None:
     attention = make().attention
+    assert isinstance(attention, ClassAttention)
     classes = torch.eye(5)[[0, 1, 2]] + torch.eye(5)[[3, 4, 3]]
     soft, sharp = attention(classes, 1.0), attention(classes, 8.0)
     assert soft.shape == (3, 2, 256)

@@ -42,6 +42,22 @@ class ClassAttention(nn.Module):
         return torch.sigmoid(sharpness * (torch.stack(logits, dim=1) + self.bias))
 
 
+class OpenAttention(nn.Module):
+    """No attention: every hidden feature may speak about u, whatever the class.
+
+    >>> OpenAttention(Partition((4, 3), u_dim=2, z_dim=5))(torch.rand(8, 7), sharpness=8.0).shape
+    torch.Size([8, 2, 1])
+    """
+
+    def __init__(self, partition: Partition) -> None:
+        super().__init__()
+        self.n_attributes = partition.n_attributes
+
+    def forward(self, classes: Tensor, sharpness: float) -> Tensor:
+        """Ones (N, A, 1), as wide as any H."""
+        return classes.new_ones(len(classes), self.n_attributes, 1)
+
+
 class AttendedLinear(nn.Module):
     """One linear head an attribute on that attribute's masked hidden features: (N, A, H) → (N, A · d_u).
 

@@ -37,6 +37,12 @@ class Config(BaseModel):
     scale: Annotated[float, Field(gt=0)] | Literal["fit"] = Field(
         "fit", description="scale of the gaussian or laplace likelihood; fit: learned with the decoder"
     )
+    attention: bool = Field(
+        True, description="class attention in front of u; false: u sees all of h and does not know the class (ablation)"
+    )
+    prior: Literal["mixture", "normal"] = Field(
+        "mixture", description="p(u|c); normal: N(0, I) whatever the class, so that samples know no class (ablation)"
+    )
     class_prior: Literal["uniform", "estimated"] | Proportions | list[Proportions] = Field(
         "uniform",
         description="pi: class proportions, in the order of classes_, one list an attribute if several; estimated: "
@@ -55,15 +61,16 @@ class Config(BaseModel):
     bc_threshold: float = Field(0.15, ge=0, le=1, description="theta: the overlap of two classes that costs nothing")
     z_capacity: float = Field(7.0, ge=0, description="nats that z may carry in the end, C_z max")
     u_capacity: float = Field(7.0, ge=0, description="nats that u may carry in the end, C_u max")
-    capacity_steps: int | Auto = Field(
-        "auto", description="step at which both capacities reach their maximum; auto: half of the run"
+    capacity_steps: Annotated[int, Field(ge=1)] | Auto = Field(
+        "auto", description="step at which both capacities reach their maximum; auto: half of the run, 1: no schedule"
     )
-    sharpness_steps: int | Auto = Field(
+    sharpness_steps: Annotated[int, Field(ge=1)] | Auto = Field(
         "auto", description="step at which class attention is sharpest; auto: half of the run"
     )
 
     max_epochs: int = Field(100, ge=1, description="passes over the observations")
     batch_size: int = Field(64, ge=1, description="observations a step; as many labelled ones beside them")
+    supervised: bool = Field(True, description="learn from the labels; false: they only name the classes (ablation)")
     balance_labels: bool = Field(
         True, description="deal labelled observations so that all classes come equally often, however few one has"
     )

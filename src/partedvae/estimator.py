@@ -98,6 +98,8 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
         hidden_dim: int = _DEFAULT.hidden_dim,
         likelihood: str = _DEFAULT.likelihood,
         scale: float | str = _DEFAULT.scale,
+        attention: bool = _DEFAULT.attention,
+        prior: str = _DEFAULT.prior,
         class_prior: Any = _DEFAULT.class_prior,
         gamma_x: float | str = _DEFAULT.gamma_x,
         gamma_z: float = _DEFAULT.gamma_z,
@@ -112,6 +114,7 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
         sharpness_steps: int | str = _DEFAULT.sharpness_steps,
         max_epochs: int = _DEFAULT.max_epochs,
         batch_size: int = _DEFAULT.batch_size,
+        supervised: bool = _DEFAULT.supervised,
         balance_labels: bool = _DEFAULT.balance_labels,
         lr: float = _DEFAULT.lr,
         lr_labelled: float = _DEFAULT.lr_labelled,
@@ -128,6 +131,8 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
         self.hidden_dim = hidden_dim
         self.likelihood = likelihood
         self.scale = scale
+        self.attention = attention
+        self.prior = prior
         self.class_prior = class_prior
         self.gamma_x = gamma_x
         self.gamma_z = gamma_z
@@ -142,6 +147,7 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
         self.sharpness_steps = sharpness_steps
         self.max_epochs = max_epochs
         self.batch_size = batch_size
+        self.supervised = supervised
         self.balance_labels = balance_labels
         self.lr = lr
         self.lr_labelled = lr_labelled

@@ -82,6 +82,8 @@ def make_model(
             scale=None if config.scale == "fit" else config.scale,
         ),
         hidden_dim=config.hidden_dim,
+        attention=config.attention,
+        learnable_prior=config.prior == "mixture",
     )
 
 
@@ -98,7 +100,7 @@ def make_objective(config: Config, shape: tuple[int, ...], schedule: Schedule) -
             u=config.gamma_u,
             c=config.gamma_c,
             h=config.gamma_h,
-            bc=config.gamma_bc,
+            bc=config.gamma_bc if config.prior == "mixture" else 0.0,  # classes that are the same cannot part
             threshold=config.bc_threshold,
         ),
         Capacities(config.z_capacity, config.u_capacity, schedule.capacity_steps),

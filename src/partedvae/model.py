@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from partedvae.attention import AttendedLinear, ClassAttention
+from partedvae.attention import AttendedLinear, ClassAttention, OpenAttention
 from partedvae.likelihoods import Likelihood
 from partedvae.networks import make_decoder, make_encoder
 from partedvae.partition import Partition
@@ -63,6 +63,8 @@ class PartedModel(nn.Module):
         class_prior: π, (ΣK,).
         likelihood: p(x | u, z).
         hidden_dim: size of h.
+        attention: whether the class chooses the features that u is made of.
+        learnable_prior: whether p(u | c) is learned; if not, it is N(0, I) for every class.
 
     Source: METHOD.md, generative and inference side.
 
@@ -83,18 +85,23 @@ class PartedModel(nn.Module):
         class_prior: Tensor,
         likelihood: Likelihood,
         hidden_dim: int = 256,
+        *,
+        attention: bool = True,
+        learnable_prior: bool = True,
     ) -> None:
         super().__init__()
         self.scaling = scaling
         self.partition = partition
         self.encoder = make_encoder(scaling.shape, hidden_dim)
         self.class_head = nn.Linear(hidden_dim, partition.n_classes)
-        self.attention = ClassAttention(partition, hidden_dim)
+        self.attention: ClassAttention | OpenAttention = (
+            ClassAttention(partition, hidden_dim) if attention else OpenAttention(partition)
+        )
         self.u_mean_head = AttendedLinear(partition, hidden_dim)
         self.u_logvar_head = AttendedLinear(partition, hidden_dim)
         # One head for both halves of z; none without z, since a layer of no outputs has nothing to initialise.
         self.z_head = nn.Linear(hidden_dim, 2 * partition.z_dim) if partition.z_dim else None
-        self.prior = MixturePrior(partition, class_prior)
+        self.prior = MixturePrior(partition, class_prior, learnable=learnable_prior)
         self.decoder = make_decoder(scaling.shape, partition.size, hidden_dim)
         self.likelihood = likelihood
 

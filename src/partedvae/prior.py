@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -17,6 +19,7 @@ class MixturePrior(nn.Module):
     Args:
         partition: the layout of classes and codes.
         class_prior: π, (ΣK,), the proportions of each attribute's classes side by side; they need not be normalised.
+        learnable: if not, every component is N(0, I) and stays so.
 
     Source: METHOD.md, generative side.
 
@@ -25,14 +28,21 @@ class MixturePrior(nn.Module):
     (torch.Size([7, 2]), torch.Size([7, 2]))
     """
 
+    mean: Tensor
+    raw_logvar: Tensor
     log_class_prior: Tensor
     attribute: Tensor
 
-    def __init__(self, partition: Partition, class_prior: Tensor) -> None:
+    def __init__(self, partition: Partition, class_prior: Tensor, *, learnable: bool = True) -> None:
         super().__init__()
         self.partition = partition
-        self.mean = nn.Parameter(torch.randn(partition.n_classes, partition.u_dim))
-        self.raw_logvar = nn.Parameter(torch.randn(partition.n_classes, partition.u_dim))
+        shape = partition.n_classes, partition.u_dim
+        if learnable:
+            self.mean = nn.Parameter(torch.randn(shape))
+            self.raw_logvar = nn.Parameter(torch.randn(shape))
+        else:
+            self.register_buffer("mean", torch.zeros(shape))
+            self.register_buffer("raw_logvar", torch.full(shape, math.atanh(0.5)))  # where 2·tanh(·) − 1 is 0
         normalised = [(pi / pi.sum()).log() for pi in partition.by_attribute(class_prior)]
         self.register_buffer("log_class_prior", torch.cat(normalised))
         self.register_buffer("attribute", torch.tensor(partition.attribute_of_class), persistent=False)

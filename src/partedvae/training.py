@@ -100,7 +100,8 @@ class Training(lightning.LightningModule):
         main, labelled = self._both_optimizers()
         self.steps_taken += 1
         supervision = self._supervised_loss(batch)
-        self._descend(labelled, supervision)
+        if self.config.supervised:
+            self._descend(labelled, supervision)
 
         x = self.model.scaling(batch.x)
         slope = sharpness(self.steps_taken, self.schedule.sharpness_steps)

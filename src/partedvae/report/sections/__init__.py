@@ -23,6 +23,7 @@ def all_sections(subject: Subject) -> Iterator[Section]:
     yield traversals.of_z(subject)
     yield traversals.of_u(subject)
     yield codes.u_space(subject)
-    yield attention.attention(subject)
+    if subject.model.config_.attention:
+        yield attention.attention(subject)
     yield codes.what_codes_tell(subject)
     yield training.training(subject)

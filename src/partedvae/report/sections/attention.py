@@ -49,7 +49,7 @@ def masks(model: PartedVAE, attribute: int) -> Array:
     first, size = net.partition.first_class[attribute], net.partition.class_sizes[attribute]
     with torch.inference_mode():
         # A mask depends on the class of its own attribute alone: that of class k is in row k.
-        every_class = torch.eye(net.partition.n_classes, device=net.attention.weight.device)
+        every_class = torch.eye(net.partition.n_classes, device=net.class_head.weight.device)
         found: Array = net.attention(every_class, SHARPEST)[first : first + size, attribute].cpu().numpy()
     return found
 
