@@ -91,7 +91,7 @@ def measure(model: Measurable, oracle: Oracle, names: np.ndarray, test: Dataset,
     x, truth = test.array, test.y
 
     def seen(pictures: np.ndarray) -> np.ndarray:
-        return names[oracle.classes(pictures)]
+        return names[oracle.judge(pictures)]
 
     reconstruction = model.reconstruct(x)
     partners = np.random.default_rng(seed).permutation(len(x))

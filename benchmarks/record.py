@@ -11,22 +11,25 @@ from typing import Any
 
 import torch
 
+from partedvae.persistence import write_whole
+
 RESULTS = Path(__file__).parent / "results"
 
 
-def write(name: str, figures: dict[str, Any]) -> Path:
-    """Write ``results/<name>.json``."""
+def write(name: str, figures: dict[str, Any], *, command: str | None = None, folder: Path = RESULTS) -> Path:
+    """Write ``<name>.json`` into the folder, whole or not at all; ``command`` is the one given, unless it is named."""
     commit = _git("rev-parse", "HEAD")
     changed = _git("status", "--porcelain", "--", "../src", ".", ":!results")
     record = {
-        "command": " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
+        "command": command or " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
         "commit": f"{commit} with changes" if changed else commit or None,
         "machine": {"processor": platform.machine(), "threads": torch.get_num_threads(), "torch": torch.__version__},
         **figures,
     }
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{name}.json"
-    path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    path = folder / f"{name}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(record, indent=1) + "\n"
+    write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
     return path
 
 

@@ -1,0 +1,1 @@
+"""Methods to compare with, each a function from a task and a seed to what it learned."""

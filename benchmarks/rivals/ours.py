@@ -1,0 +1,50 @@
+"""PartedVAE, and PartedVAE with one idea of the paper removed."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partedvae import PartedVAE
+from rivals.learned import Learned, Parted, read_from_codes
+from tasks import Task
+
+Array = NDArray[Any]
+
+ABLATIONS: dict[str, dict[str, Any]] = {
+    "no attention": {"attention": False},
+    "no Bhattacharyya term": {"gamma_bc": 0.0},
+    "normal prior": {"prior": "normal"},
+    "no labels": {"supervised": False},
+    "no capacity schedule": {"capacity_steps": 1},
+}
+"""What is removed, and how."""
+
+
+def parted_vae(task: Task, seed: int, **removed: Any) -> Learned:
+    """Hajimiri et al. 2021; see ``ABLATIONS`` for what may be removed."""
+    model = PartedVAE(**{**task.settings, **removed, "random_state": seed}).fit(task.x, task.y)
+
+    def encode(x: Array) -> Parted:
+        codes = model.encode(x)
+        return Parted(codes.u, codes.z)
+
+    def proba(x: Array) -> Array:
+        found = model.predict_proba(x)
+        return found if isinstance(found, np.ndarray) else found[0]
+
+    return Learned(
+        # Without labels its classes are clusters that have no names.
+        proba=proba if model.supervised else read_from_codes(encode, task),
+        encode=encode,
+        decode=model.decode,
+        sample=(lambda n, k, seed: model.sample(n, k, random_state=seed)) if model.supervised else None,
+        bound=model.score_samples,
+        z_kl=lambda x: model.z_kl(x).sum(axis=1),
+    )
+
+
+OURS = {"PartedVAE": parted_vae} | {name: partial(parted_vae, **removed) for name, removed in ABLATIONS.items()}
