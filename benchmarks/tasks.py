@@ -92,7 +92,7 @@ _PAPER_MNIST, _PAPER_DSPRITES = dict(preset("paper-mnist")), dict(preset("paper-
 # Lengths that follow the run, weights that follow the size of the picture.
 _RELATIVE: dict[str, Any] = {"gamma_x": "auto", "capacity_steps": "auto", "sharpness_steps": "auto"}
 _SMALL = (16, 16)
-_SPRITES_ROWS, _SPRITES_TEST, _SPRITES_LABELS, _SPRITES_SEED = 50_000, 10_000, 700, 0
+_SPRITES_ROWS, _SPRITES_TEST, _SPRITES_LABELS, _SPRITES_SEED = 100_000, 10_000, 10_000, 0
 
 
 def _digits(seed: int) -> Task:
@@ -145,14 +145,14 @@ def _fashion_mnist(size: tuple[int, int], n_labels: int, seed: int, settings: Ma
 
 
 def _sprites(seed: int) -> Task:
-    """Squares, ellipses and hearts at 16×16, drawn at 64×64 and made smaller, for 10 epochs of 50,000 of them."""
-    settings = _PAPER_DSPRITES | _RELATIVE | {"max_epochs": 10}
+    """Squares, ellipses and hearts at 16×16, drawn at 64×64 and made smaller, for 6 epochs of 100,000 of them."""
+    settings = _PAPER_DSPRITES | _RELATIVE | {"max_epochs": 6}
     return _of_sprites(_SPRITES_ROWS, _SMALL, settings, _SPRITES_LABELS, seed)
 
 
 def _sprites_published(seed: int) -> Task:
     """All sprites but the test rows at 64×64, with the published settings and steps: for a GPU."""
-    return _of_sprites(737_280 - _SPRITES_TEST, (64, 64), _PAPER_DSPRITES, 10_000, seed)
+    return _of_sprites(737_280 - _SPRITES_TEST, (64, 64), _PAPER_DSPRITES, _SPRITES_LABELS, seed)
 
 
 def _of_sprites(n_rows: int, size: tuple[int, int], settings: Mapping[str, Any], n_labels: int, seed: int) -> Task:

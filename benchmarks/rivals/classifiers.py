@@ -13,12 +13,15 @@ from torch import nn
 from torch.nn import functional as F
 from torch.optim import Adam
 
+from partedvae.labels import MISSING
 from partedvae.networks import make_encoder
 from rivals.learned import Learned, on_tensors
 from rivals.training import Step, train
 from tasks import Task
 
 Array = NDArray[Any]
+
+_MOST_UNLABELLED = 60_000  # scikit-learn's neighbours of more would need hours
 
 
 def labels_only(task: Task, seed: int) -> Learned:
@@ -48,7 +51,9 @@ def self_training(task: Task, seed: int) -> Learned:
 
 
 def _of_sklearn(classifier: Any, task: Task) -> Learned:
-    classifier.fit(_rows(task.x), task.y)
+    unlabelled = np.flatnonzero(task.y == MISSING)[:_MOST_UNLABELLED]
+    rows = np.sort(np.concatenate([task.labelled, unlabelled]))
+    classifier.fit(_rows(task.x[rows]), task.y[rows])
 
     def proba(x: Array) -> Array:
         parts = [classifier.predict_proba(_rows(part)) for part in np.array_split(x, max(1, len(x) // 2_000))]
