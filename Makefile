@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help venv demo test lint format benchmark-digits benchmark-fashion benchmark-data readme clean
+.PHONY: help venv demo test lint format benchmark-quick benchmark results benchmark-digits benchmark-fashion benchmark-data readme clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -34,6 +34,16 @@ lint: venv  ## check style and types
 format: venv  ## put the code into the style that lint checks
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+benchmark-quick: venv  ## every method on the digits, 3 seeds, into runs/ (about a quarter of an hour on two cores)
+	$(BIN)/python benchmarks/grid.py --tasks digits --out runs/benchmark-quick
+	$(BIN)/python benchmarks/results.py --cells runs/benchmark-quick --out runs/benchmark-quick
+
+benchmark: venv  ## every method on every task (hours; goes on where it was stopped)
+	$(BIN)/python benchmarks/grid.py
+
+results: venv  ## write docs/results.md from what make benchmark left
+	$(BIN)/python benchmarks/results.py
 
 benchmark-digits: venv  ## digits, 5 labels a class, 5 seeds, beside two baselines
 	$(BIN)/python benchmarks/digits.py

@@ -13,6 +13,7 @@ import argparse
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from datetime import UTC, datetime
 from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
@@ -30,7 +31,6 @@ from rivals.unlabelled import beta_vae, factor_vae, vae
 from rivals.with_classes import joint_vae, m2
 from tasks import TASKS, Task
 
-CELLS = record.RESULTS / "cells"
 KEPT = Path("runs") / "benchmark"
 
 METHODS: dict[str, Callable[[Task, int], Learned]] = {
@@ -75,7 +75,7 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS), metavar="METHOD")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--out", type=Path, default=CELLS)
+    parser.add_argument("--out", type=Path, default=record.CELLS)
     arguments = parser.parse_args()
     wanted = list(cells(arguments.tasks, arguments.methods, arguments.seeds))
     missing = [cell for cell in wanted if not (arguments.out / f"{cell.name}.json").exists()]
@@ -116,6 +116,7 @@ def compute(cell: Cell, out: Path) -> float:
             "n_train": len(task.x),
             "n_labelled": len(task.labelled),
             "n_test": len(task.x_test),
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
             "seconds": round(seconds, 1),
             "measures": measured(learned, task, oracle, cell.seed),
         },

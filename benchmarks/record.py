@@ -14,6 +14,7 @@ import torch
 from partedvae.persistence import write_whole
 
 RESULTS = Path(__file__).parent / "results"
+CELLS = RESULTS / "cells"
 
 
 def write(name: str, figures: dict[str, Any], *, command: str | None = None, folder: Path = RESULTS) -> Path:

@@ -105,7 +105,7 @@ def _novelty(seed: int) -> Task:
 
 
 def _mnist(seed: int) -> Task:
-    settings = _PAPER_MNIST | _RELATIVE | {"max_epochs": 60}
+    settings = _PAPER_MNIST | _RELATIVE | {"max_epochs": 30}
     return _divided(mnist_at_hand(), seed, settings, per_class=10)
 
 
@@ -124,8 +124,8 @@ def mnist_at_hand() -> Dataset:
 
 
 def _fashion(n_labels: int, seed: int) -> Task:
-    """Fashion-MNIST at 16×16 for 10 epochs: what two cores can do for many methods and seeds."""
-    return _fashion_mnist(_SMALL, n_labels, seed, _RELATIVE | {"max_epochs": 10})
+    """Fashion-MNIST at 16×16 for 5 epochs: what two cores can do for many methods and seeds."""
+    return _fashion_mnist(_SMALL, n_labels, seed, _RELATIVE | {"max_epochs": 5})
 
 
 def _fashion_published(seed: int) -> Task:

@@ -1,0 +1,468 @@
+"""Write docs/results.md, and its figure, from the cells that grid.py keeps.
+
+    python benchmarks/results.py [--cells benchmarks/results/cells] [--out docs]
+
+Nothing in it is typed: the same cells give the same page. A cell that is missing is said to be missing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+from scipy.stats import t as student
+
+from grid import METHODS
+from partedvae.persistence import write_whole
+from record import CELLS
+from rivals.ours import ABLATIONS
+
+DOCS = Path(__file__).parent.parent / "docs"
+PAGE, CURVE = "results.md", "results_labels.svg"
+
+UNLABELLED = ("JointVAE", "FactorVAE", "β-VAE", "VAE")
+_OURS = "PartedVAE"
+
+
+@dataclass(frozen=True)
+class Measure:
+    """How a measure is called on the page, and which way is better: 1 more, −1 less, 0 neither."""
+
+    title: str
+    better: int = 1
+    digits: int = 3
+
+
+MEASURES: Mapping[str, Measure] = {
+    "accuracy": Measure("accuracy"),
+    "nll": Measure("NLL, nats", -1, 2),
+    "ece": Measure("ECE", -1),
+    "class_from_u": Measure("class read from u"),
+    "class_from_z": Measure("class read from z", -1),
+    "class_gap": Measure("u less z"),
+    "swap_accuracy": Measure("class kept in swaps"),
+    "generation_accuracy": Measure("samples recognised"),
+    "generation_diversity": Measure("diversity of samples", 0, 2),
+    "mse": Measure("MSE", -1, 4),
+    "z_kl": Measure("KL(z), nats", 0, 1),
+    "z_active": Measure("active columns of z", 0, 1),
+    "factor_vae": Measure("FactorVAE"),
+    "beta_vae": Measure("BetaVAE"),
+    "mig": Measure("MIG"),
+    "sap": Measure("SAP"),
+    "modularity": Measure("modularity"),
+    "dci_disentanglement": Measure("DCI, disentanglement"),
+    "dci_completeness": Measure("DCI, completeness"),
+    "style_kept": Measure("style kept in swaps"),
+    "novelty_auroc": Measure("AUROC, novel from known"),
+}
+
+_OF_CLASSES = ("accuracy", "nll", "ece", "class_from_u", "class_from_z", "class_gap")
+_OF_PICTURES = ("swap_accuracy", "generation_accuracy", "generation_diversity", "mse", "z_kl", "z_active")
+_OF_FACTORS = (
+    "factor_vae", "beta_vae", "mig", "sap", "modularity", "dci_disentanglement", "dci_completeness", "style_kept",
+)  # fmt: skip
+_HEADLINES = ("accuracy", "class_gap", "swap_accuracy", "generation_accuracy", "mse", "factor_vae", "novelty_auroc")
+
+_TASKS: Mapping[str, tuple[str, str, tuple[tuple[str, ...], ...]]] = {
+    "fashion-mnist": (
+        "Fashion-MNIST, 256 labels",
+        "60,000 training pictures at 16×16, the published weights, 5 epochs.",
+        (_OF_CLASSES, _OF_PICTURES),
+    ),
+    "sprites": (
+        "Sprites",
+        "100,000 squares, ellipses and hearts at 16×16, 10,000 of them labelled with their shape, the published "
+        "weights "
+        "for dSprites, 6 epochs. Measures of disentanglement are of u and z side by side.",
+        (_OF_CLASSES, _OF_FACTORS, _OF_PICTURES),
+    ),
+    "digits": (
+        "Digits, 5 labels a class",
+        "scikit-learn's 1,797 digits of 8×8, a fifth of them for testing, the default settings.",
+        (_OF_CLASSES, _OF_PICTURES),
+    ),
+    "mnist": (
+        "MNIST, 10 labels a class",
+        "5,000 digits at 16×16, a fifth of them for testing, the published weights, 30 epochs.",
+        (_OF_CLASSES, _OF_PICTURES),
+    ),
+    "digits-novelty": (
+        "A class that training never saw",
+        "Digits without one of the ten, another for each seed; how well the bound on the log-likelihood tells it from "
+        "the others.",
+        (("accuracy", "novelty_auroc"),),
+    ),
+    "fashion-mnist-published": (
+        "Fashion-MNIST, 256 labels, published size",
+        "32×32, 30 epochs.",
+        (_OF_CLASSES, _OF_PICTURES),
+    ),
+    "sprites-published": (
+        "Sprites, published size and steps",
+        "64×64, 80 epochs of 727,280 pictures, 10,000 labels.",
+        (_OF_CLASSES, _OF_FACTORS, _OF_PICTURES),
+    ),
+}
+
+Runs = Mapping[str, Mapping[str, Mapping[int, Mapping[str, float]]]]
+"""Task, method, seed, measure."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """PartedVAE less another method, seed by seed: the mean, and its 95 % interval by Student's t."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+    @classmethod
+    def of(
+        cls, ours: Mapping[int, Mapping[str, float]], other: Mapping[int, Mapping[str, float]], key: str
+    ) -> Difference | None:
+        """``None`` with fewer than two seeds in common."""
+        both = sorted(seed for seed in ours if seed in other and key in ours[seed] and key in other[seed])
+        if len(both) < 2:
+            return None
+        gaps = [ours[seed][key] - other[seed][key] for seed in both]
+        reach = float(student.ppf(0.975, len(gaps) - 1)) * stdev(gaps) / len(gaps) ** 0.5
+        return cls(mean(gaps), mean(gaps) - reach, mean(gaps) + reach, len(gaps))
+
+    def verdict(self, better: int) -> str:
+        """In a word, whether PartedVAE is better."""
+        if self.low > 0:
+            return "better" if better > 0 else "worse"
+        if self.high < 0:
+            return "worse" if better > 0 else "better"
+        return "same" if self.low == self.high == 0 else "not shown"
+
+
+def read(folder: Path = CELLS) -> list[dict[str, Any]]:
+    """All cells."""
+    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*/*.json"))]
+
+
+def by_task(cells: Sequence[Mapping[str, Any]]) -> Runs:
+    """The measures of cells, in the order of ``METHODS``."""
+    found: dict[str, dict[str, dict[int, Mapping[str, float]]]] = {}
+    for cell in sorted(cells, key=lambda cell: (list(METHODS).index(cell["method"]), cell["seed"])):
+        found.setdefault(cell["task"], {}).setdefault(cell["method"], {})[cell["seed"]] = cell["measures"]
+    return found
+
+
+def page(cells: Sequence[Mapping[str, Any]]) -> str:
+    """The whole page."""
+    runs = by_task(cells)
+    parts = [
+        *_introduction(cells),
+        *_claims(runs),
+        *_not_best(runs),
+        *_ideas(runs),
+        *_labels(runs),
+        *(line for task in _TASKS if task in runs for line in _of_task(task, runs[task])),
+        *_methods(),
+        *_provenance(cells),
+    ]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _introduction(cells: Sequence[Mapping[str, Any]]) -> list[str]:
+    seeds = sorted({cell["seed"] for cell in cells})
+    return [
+        "# What the evidence says",
+        "",
+        "<!-- made by benchmarks/results.py from benchmarks/results/cells: change those, not this -->",
+        "",
+        "`make benchmark` trains every method on every task below (hours on two cores; it may be stopped and goes on "
+        "where it was), `make benchmark-quick` those on the digits, and `make results` writes this page from what they "
+        f"left. Seeds 0 to {seeds[-1] if seeds else 0}; a seed chooses the rows that are labelled, the first weights "
+        f"and "
+        "the order of batches, and all methods of a seed have the same rows and batches. Everything is measured on "
+        "rows "
+        "that nothing was fit on. ± is the standard deviation over seeds; intervals are 95 %, by Student's t over the "
+        "differences of each seed. With so few seeds they are wide, and *not shown* means just that.",
+        "",
+    ]
+
+
+def _claims(runs: Runs) -> list[str]:
+    """What the paper claims, and what came out here."""
+    lines = ["## The paper's claims", ""]
+    for task in ("fashion-mnist", "mnist", "digits", "sprites"):
+        ours = runs.get(task, {}).get(_OURS)
+        if ours is None or len(ours) < 2:
+            continue
+        title = _TASKS[task][0]
+        gap = Difference.of(ours, {seed: {"class_gap": 0.0} for seed in ours}, "class_gap")
+        leak = Difference.of(ours, {seed: {"class_from_z": 0.0} for seed in ours}, "class_from_z")
+        if gap is None or leak is None:
+            continue
+        apart = (
+            "is read from u better than from z"
+            if gap.low > 0
+            else "is **not** shown to be read better from u than from z"
+        )
+        leaks = "z tells it too" if leak.low > 0 else "z is not shown to tell it"
+        lines.append(
+            f"- **Class and style come apart.** {title}: the class {apart} "
+            f"({_spread(ours, 'class_from_u')} against {_spread(ours, 'class_from_z')}; 0 is chance, 1 is perfect); "
+            f"{leaks}."
+        )
+    sprites = runs.get("sprites", {})
+    if _OURS in sprites:
+        for key, what in (("factor_vae", "FactorVAE score"), ("class_gap", "shape read from u less from z")):
+            compared = [
+                f"{method} {_interval(difference, MEASURES[key].digits)} ({difference.verdict(1)})"
+                for method in UNLABELLED
+                if (difference := Difference.of(sprites[_OURS], sprites.get(method, {}), key)) is not None
+            ]
+            lines.append(
+                f"- **Better disentangled than models without labels.** Sprites, {what}: "
+                f"{_spread(sprites[_OURS], key)}; "
+                f"the difference to {'; to '.join(compared)}."
+            )
+    return [*lines, ""]
+
+
+def _not_best(runs: Runs) -> list[str]:
+    """Every headline in which another method's mean is better than that of PartedVAE."""
+    lines = ["## Where PartedVAE is not the best", ""]
+    for task, methods in runs.items():
+        ours = methods.get(_OURS)
+        if ours is None:
+            continue
+        for key in _HEADLINES:
+            own = _values(ours, key)
+            if not own:
+                continue
+            sign = MEASURES[key].better
+            means = {name: mean(values) for name, run in methods.items() if (values := _values(run, key))}
+            best = max(means, key=lambda name: sign * means[name])
+            difference = Difference.of(ours, methods[best], key)
+            if sign * means[best] <= sign * mean(own) or difference is None:
+                continue
+            ahead = [n for n in means if n not in ABLATIONS and sign * means[n] > sign * mean(own)]
+            lines.append(
+                f"- {_title(task)}, {MEASURES[key].title}: {_spread(ours, key)}, but {best} has "
+                f"{_spread(methods[best], key)} (difference {_interval(difference, MEASURES[key].digits)}, "
+                f"{difference.verdict(sign)})"
+                + (f"; rivals ahead: {', '.join(ahead)}." if ahead else "; no rival is ahead.")
+            )
+    return [*lines, ""]
+
+
+def _ideas(runs: Runs) -> list[str]:
+    """The ablations."""
+    lines = [
+        "## What each idea of the paper buys",
+        "",
+        "PartedVAE less PartedVAE without the idea, with the interval. *better*: with the idea it is better, whatever "
+        "the sign; *same*: the two runs are equal to the last bit, so the idea did nothing there.",
+        "",
+    ]
+    keys = ("accuracy", "class_gap", "swap_accuracy", "generation_accuracy", "mse", "factor_vae")
+    for task, methods in runs.items():
+        ours = methods.get(_OURS)
+        present = [name for name in ABLATIONS if name in methods]
+        if ours is None or not present:
+            continue
+        shown = [key for key in keys if _values(ours, key)]
+        lines += [f"**{_title(task)}**", "", "| without | " + " | ".join(MEASURES[key].title for key in shown) + " |"]
+        lines.append("|---" * (len(shown) + 1) + "|")
+        for name in present:
+            entries = []
+            for key in shown:
+                difference = Difference.of(ours, methods[name], key)
+                entries.append(
+                    "" if difference is None
+                    else f"{_interval(difference, MEASURES[key].digits)} {difference.verdict(MEASURES[key].better)}"
+                )  # fmt: skip
+            lines.append(f"| {name.removeprefix('no ')} | " + " | ".join(entries) + " |")
+        lines.append("")
+    return lines
+
+
+def _curve(runs: Runs) -> dict[str, dict[int, Sequence[float]]]:
+    """Accuracy on Fashion-MNIST by method and number of labels."""
+    tasks = {50: "fashion-mnist-50", 100: "fashion-mnist-100", 256: "fashion-mnist", 1000: "fashion-mnist-1000"}
+    few = set(runs.get("fashion-mnist-50", {}))
+    return {
+        method: {
+            n: values
+            for n, task in tasks.items()
+            if (values := _values(runs.get(task, {}).get(method, {}), "accuracy"))
+        }
+        for method in METHODS
+        if method in few
+    }
+
+
+def _labels(runs: Runs) -> list[str]:
+    curve = _curve(runs)
+    if not curve:
+        return []
+    numbers = sorted({n for points in curve.values() for n in points})
+    return [
+        "## How many labels",
+        "",
+        "Accuracy on Fashion-MNIST.",
+        "",
+        f"![Accuracy by number of labels](images/{CURVE})",
+        "",
+        "| method | " + " | ".join(f"{n:,} labels" for n in numbers) + " |",
+        "|---" * (len(numbers) + 1) + "|",
+        *(
+            f"| {method} | " + " | ".join(_mean_and_sd(points[n], 3) if n in points else "" for n in numbers) + " |"
+            for method, points in curve.items()
+        ),
+        "",
+    ]
+
+
+def figure(runs: Runs) -> Figure:
+    """Accuracy by number of labels, a line a method."""
+    made = Figure(figsize=(7, 4), layout="constrained")
+    axes = made.subplots()
+    for (method, points), marker in zip(_curve(runs).items(), "osv^D", strict=False):
+        numbers = sorted(points)
+        means = [mean(points[n]) for n in numbers]
+        spread = [stdev(points[n]) if len(points[n]) > 1 else 0.0 for n in numbers]
+        ours = method == _OURS
+        axes.errorbar(
+            numbers, means, spread, label=method, marker=marker, capsize=3, linewidth=2.5 if ours else 1.2,
+            zorder=3 if ours else 2,
+        )  # fmt: skip
+    axes.set_xscale("log")
+    axes.set_xticks([50, 100, 256, 1000], ["50", "100", "256", "1,000"])
+    axes.minorticks_off()
+    axes.set_xlabel("labels, of 60,000 pictures")
+    axes.set_ylabel("accuracy on the test pictures")
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False)
+    return made
+
+
+def _of_task(task: str, methods: Mapping[str, Mapping[int, Mapping[str, float]]]) -> Iterator[str]:
+    title, description, tables = _TASKS[task]
+    yield from [f"## {title}", "", description, ""]
+    for keys in tables:
+        shown = [key for key in keys if any(_values(run, key) for run in methods.values())]
+        yield "| method | " + " | ".join(MEASURES[key].title for key in shown) + " |"
+        yield "|---" * (len(shown) + 1) + "|"
+        for method, run in methods.items():
+            if any(_values(run, key) for key in shown):
+                yield f"| {method} | " + " | ".join(_spread(run, key) for key in shown) + " |"
+        yield ""
+
+
+def _methods() -> list[str]:
+    return [
+        "## How the methods were run",
+        "",
+        "All networks have PartedVAE's encoder and decoder, as many columns of codes (u and z together), its batches, "
+        "steps and learning rate, and the same weight of the reconstruction: pictures of every size weigh as 1,024 "
+        "pixels. No method was tuned. VAE, β-VAE (β = 4) and FactorVAE (γ = 35, a discriminator of 256 units in place "
+        "of "
+        "1,000) are pythae's; JointVAE has its published capacities over half of the run; M2 draws the class of "
+        "unlabelled rows "
+        "(Gumbel-softmax) where the paper sums over classes, with α = 0.1 n. LabelSpreading (7 neighbours) and "
+        "SelfTraining (logistic regression) are scikit-learn's, on pixels, and see at most 60,000 unlabelled rows. "
+        "Methods without a classifier get one: logistic regression on their codes, fit on the same labels. For VAE, "
+        "β-VAE "
+        "and FactorVAE the columns that tell the most of the class, by all labels, count as u: a favour, and the "
+        "reason "
+        "why no swaps of theirs are shown. u of JointVAE and M2 is their class probabilities. Swaps and samples are "
+        "judged by a CNN trained on all training labels. [Measures](measures.md) says what each measure is.",
+        "",
+    ]
+
+
+def _provenance(cells: Sequence[Mapping[str, Any]]) -> list[str]:
+    machines = sorted(
+        {f"{c['machine']['processor']}, {c['machine']['threads']} thread, torch {c['machine']['torch']}" for c in cells}
+    )
+    commits = sorted({cell["commit"][:7] + cell["commit"][40:] for cell in cells if cell["commit"]})
+    hours = sum(cell["seconds"] for cell in cells) / 3600
+    lines = [
+        "## Where the figures come from",
+        "",
+        f"{len(cells)} cells under benchmarks/results/cells, each with its command; training took {hours:.1f} hours "
+        f"of one "
+        f"core. Machine: {'; '.join(machines)}. Commits: {', '.join(commits)}.",
+        "",
+        "| task | " + " | ".join(["seeds", "seconds a run, PartedVAE"]) + " |",
+        "|---|---|---|",
+    ]
+    for task in dict.fromkeys(cell["task"] for cell in cells):
+        own = [cell for cell in cells if cell["task"] == task and cell["method"] == _OURS]
+        seconds = f"{mean(cell['seconds'] for cell in own):.0f}" if own else ""
+        counts = sorted(
+            {
+                sum(c["task"] == task and c["method"] == m for c in cells)
+                for m in {c["method"] for c in cells if c["task"] == task}
+            }
+        )
+        lines.append(f"| {task} | {' to '.join(map(str, dict.fromkeys([counts[0], counts[-1]])))} | {seconds} |")
+    return lines
+
+
+def _title(task: str) -> str:
+    if task in _TASKS:
+        return _TASKS[task][0]
+    return f"Fashion-MNIST, {int(task.removeprefix('fashion-mnist-')):,} labels"
+
+
+def _values(run: Mapping[int, Mapping[str, float]], key: str) -> list[float]:
+    return [measures[key] for measures in run.values() if key in measures]
+
+
+def _spread(run: Mapping[int, Mapping[str, float]], key: str) -> str:
+    values = _values(run, key)
+    return _mean_and_sd(values, MEASURES[key].digits) if values else ""
+
+
+def _mean_and_sd(values: Sequence[float], digits: int) -> str:
+    sd = f" ± {stdev(values):.{digits}f}" if len(values) > 1 else ""
+    return f"{mean(values):.{digits}f}{sd}"
+
+
+def _interval(difference: Difference, digits: int) -> str:
+    value, low, high = (_signed(number, digits) for number in (difference.value, difference.low, difference.high))
+    return f"{value} [{low}, {high}]"
+
+
+def _signed(value: float, digits: int) -> str:
+    """With its sign, and with the minus that print knows; no sign for what rounds to nothing."""
+    text = f"{value:+.{digits}f}"
+    return text[1:] if float(text) == 0 else text.replace("-", "−")
+
+
+def main() -> None:
+    """Write the page, and the figure if there is something to draw."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cells", type=Path, default=CELLS)
+    parser.add_argument("--out", type=Path, default=DOCS)
+    arguments = parser.parse_args()
+    cells = read(arguments.cells)
+    if not cells:
+        parser.error(f"--cells {arguments.cells}: there are none; make benchmark computes them.")
+    write_whole(arguments.out / PAGE, lambda path: path.write_text(page(cells), encoding="utf-8"))
+    if _curve(by_task(cells)):
+        picture = arguments.out / "images" / CURVE
+        picture.parent.mkdir(exist_ok=True)
+        with mpl.rc_context({"svg.hashsalt": "partedvae", "svg.fonttype": "none"}):
+            figure(by_task(cells)).savefig(picture, metadata={"Date": None})
+    print(f"written to {arguments.out / PAGE}")
+
+
+if __name__ == "__main__":
+    main()
