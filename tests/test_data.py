@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import struct
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -211,7 +212,7 @@ def test_labels_per_class_and_their_limits() -> None:
     assert np.bincount(data.codes[rows, 0]).tolist() == [4, 4]
     for wrong, message in (
         ({"per_class": 11}, "--labels-per-class 11.*1 and 10.*class 0"),
-        ({"total": 1}, "--labels 1: should be between 2"),
+        ({"total": 1}, "--labels 1: should be between 2, so that every class has one"),
         ({"total": 31}, "--labels 31.*30"),
     ):
         with pytest.raises(DataError, match=message):
@@ -223,9 +224,64 @@ def test_rows_held_out_are_a_share_of_each_class_and_never_unlabelled() -> None:
     kept, held = hold_out(data, 0.2, seed=1)
     assert np.bincount(data.codes[held, 0]).tolist() == [2, 4]
     assert sorted([*kept, *held]) == list(range(60))
-    for fraction in (0.0, 1.0, -1.0, 0.99):
+    for fraction in (0.0, 1.0, -1.0, 0.01):
         with pytest.raises(DataError, match="--holdout"):
             hold_out(data, fraction)
+
+
+def test_a_class_too_small_to_divide_trains_and_a_warning_says_so() -> None:
+    data = _labelled([1, 20], 3)
+    with pytest.warns(UserWarning, match="too few labelled rows to hold any out of 0; what is measured"):
+        kept, held = hold_out(data, 0.5)
+    assert np.bincount(data.codes[held, 0], minlength=2).tolist() == [0, 10]
+    assert (data.codes[kept, 0] == 0).sum() == 1
+    _, most = hold_out(_labelled([4, 4], 0), 0.99)
+    assert len(most) == 6  # one of each stays
+
+
+def _several(sizes: list[int], n: int, seed: int) -> Dataset:
+    """Rows of several attributes, most combinations of their classes rare; a tenth of the labels missing."""
+    rng = np.random.default_rng(seed)
+    codes = np.stack(
+        [rng.choice(size, n, p=np.arange(1, size + 1) / sum(range(1, size + 1))) for size in sizes], axis=1
+    )
+    for column, size in zip(codes.T, sizes, strict=True):
+        column[:size] = np.arange(size)
+    codes[rng.random(codes.shape) < 0.1] = -1
+    for column, size in zip(codes.T, sizes, strict=True):
+        column[:size] = np.arange(size)
+    attributes = tuple(Attribute(f"a{i}", np.arange(size)) for i, size in enumerate(sizes))
+    return Dataset(np.zeros((n, 1)), codes, attributes, tuple(map(str, range(n))))
+
+
+@given(st.lists(st.integers(2, 5), min_size=2, max_size=5), st.integers(40, 200), st.integers(0, 3))
+def test_several_attributes_are_divided_by_class_not_by_combination(sizes: list[int], n: int, seed: int) -> None:
+    data = _several(sizes, n, seed)
+
+    def counts(rows: Array) -> list[Array]:
+        return [np.bincount(c[c >= 0], minlength=size) for c, size in zip(data.codes[rows].T, sizes, strict=True)]
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of rare classes
+        kept, held = hold_out(data, 0.25, seed)
+    assert len(held) == round(0.25 * len(data.labelled))
+    assert all((counted >= 1).all() for counted in counts(kept))
+    few = choose_labelled(data, per_class=1, seed=seed)
+    assert all((counted >= 1).all() for counted in counts(few))
+    assert len(few) <= sum(sizes)
+    some = choose_labelled(data, total=len(few) + 5, seed=seed)
+    assert len(set(some.tolist())) == len(some) == len(few) + 5
+    assert all((counted >= 1).all() for counted in counts(some))
+    with pytest.raises(DataError, match="so that every class has one"):
+        choose_labelled(data, total=max(sizes) - 1)
+
+
+def test_a_share_of_several_attributes_is_a_share_of_each_class() -> None:
+    data = _several([4, 3, 2], 4_000, 0)
+    _, held = hold_out(data, 0.25, 1)
+    for codes, size in zip(data.codes.T, (4, 3, 2), strict=True):
+        shares = np.bincount(codes[held] + 1, minlength=size + 1) / np.bincount(codes + 1, minlength=size + 1)
+        assert shares == pytest.approx(0.25, abs=0.06)
 
 
 def test_hidden_labels_are_gone_from_the_data() -> None:

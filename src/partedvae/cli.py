@@ -130,7 +130,11 @@ def train(
         reading = Reading(**given)
         dataset = load(data, reading)
         choice = runs.Choice(labels, labels_per_class, holdout, seed)
-        plan = runs.make_plan(data, reading, dataset, choice, settings)
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            plan = runs.make_plan(data, reading, dataset, choice, settings)
+        for warning in said:
+            typer.echo(f"Warning: {warning.message}", err=True)
     if not quiet:
         _say_what_is_wrong(dataset.with_labels_of(plan.labelled))
     figures = runs.train(out, plan, dataset, resume=resume, verbose=not quiet, trainer_options=options)
