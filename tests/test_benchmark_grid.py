@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 import grid
+import oracle as oracle_module
 from grid import METHODS, Cell, cells, compute
 from measured import measured
 from oracle import Oracle
@@ -27,6 +29,14 @@ def tiny() -> Task:
     """Digits, with settings that train for a moment."""
     task = TASKS["digits"](0)
     return replace(task, settings={"max_epochs": 2, "hidden_dim": 32, "u_dim": 4, "z_dim": 3})
+
+
+@pytest.fixture(scope="module", autouse=True)
+def brief_oracles() -> Iterator[None]:
+    """Oracles good enough for a test."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(oracle_module, "_STEPS", 200)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +87,7 @@ def test_the_oracle_is_kept_and_the_same_from_its_file(tiny: Task, tmp_path: Pat
     fit, kept = (Oracle.kept(tiny.x, tiny.truth, tmp_path) for _ in range(2))
     assert len(list(tmp_path.iterdir())) == 1
     np.testing.assert_array_equal(fit.judge(tiny.x_test), kept.judge(tiny.x_test))
-    assert np.mean(fit.judge(tiny.x_test) == tiny.y_test) > 0.95
+    assert np.mean(fit.judge(tiny.x_test) == tiny.y_test) > 0.8
 
 
 def test_columns_are_ordered_by_what_they_tell() -> None:
