@@ -80,8 +80,8 @@ _TASKS: Mapping[str, tuple[str, str, tuple[tuple[str, ...], ...]]] = {
     "sprites": (
         "Sprites",
         "100,000 squares, ellipses and hearts at 16×16, 10,000 of them labelled with their shape, the published "
-        "weights for dSprites, 4 epochs. The published run is 48 times as long: in this one z has 15 nats and u 1, not "
-        "30 and 5 (chosen among four runs on other rows), and JointVAE's z half of its nats as well. Measures of "
+        "weights for dSprites, 4 epochs. The published capacities grow for 96 times as many steps: here z has 15 nats "
+        "and u 1, not 30 and 5 (chosen among four runs on other rows), and JointVAE's z half of its nats as well. Measures of "
         "disentanglement are of u and z side by side.",
         (_OF_CLASSES, _OF_FACTORS, _OF_PICTURES),
     ),

@@ -147,8 +147,8 @@ def _fashion_mnist(size: tuple[int, int], n_labels: int, seed: int, settings: Ma
 def _sprites(seed: int) -> Task:
     """Squares, ellipses and hearts at 16×16, drawn at 64×64 and made smaller, for 4 epochs of 100,000 of them.
 
-    The published weights are for 64×64 pixels. The published capacities are for 48 times as many steps: in so few, z has
-    half of its nats and u a fifth. That was chosen among four runs on other rows, with another seed.
+    The published weights are for 64×64 pixels. The published capacities grow for 96 times as many steps: in so few, z
+    has half of its nats and u a fifth. That was chosen among four runs on other rows, with another seed.
     """
     settings = _PAPER_DSPRITES | _RELATIVE | {"gamma_x": 16.0, "z_capacity": 15.0, "u_capacity": 1.0, "max_epochs": 4}
     return _of_sprites(_SPRITES_ROWS, _SMALL, settings, _SPRITES_LABELS, seed)
