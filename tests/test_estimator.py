@@ -501,3 +501,17 @@ def test_colour_digits_and_features_train_with_every_likelihood() -> None:
         for x in (images, np.repeat(images[..., None], 3, axis=3), images.reshape(60, 64)):
             model = quick(likelihood=likelihood).fit(x, y)
             assert np.isfinite(model.score_samples(x)).all()
+
+
+def test_classes_of_several_attributes_can_be_given_by_name(
+    fitted_two: PartedVAE, two_attributes: tuple[Array, Array]
+) -> None:
+    x, _ = two_attributes
+    names = [attribute.name for attribute in fitted_two.attributes_]
+    by_name, in_order = {names[0]: "red"}, ["red", None]
+    np.testing.assert_array_equal(fitted_two.counterfactual(x, by_name), fitted_two.counterfactual(x, in_order))
+    drawn = fitted_two.sample(3, by_name, random_state=0)
+    np.testing.assert_array_equal(drawn, fitted_two.sample(3, in_order, random_state=0))
+    for wrong, message in (({"hue": "red"}, "names 'hue'"), ("red", "of which attribute"), (["red"], "has 1 values")):
+        with pytest.raises(ValueError, match=message):
+            fitted_two.sample(3, wrong)

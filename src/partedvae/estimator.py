@@ -381,7 +381,8 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
 
         Args:
             n: how many.
-            label: the class; for several attributes a sequence, one an attribute. ``None`` draws it from π.
+            label: the class; for several attributes a sequence, one an attribute, or a mapping from names of
+                attributes to classes. ``None``, or an attribute that is not named, is drawn from π.
             random_state: seed.
 
         Raises:
@@ -390,16 +391,17 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
         net = self._fitted_net()
         if n < 1:
             raise ValueError(f"n={n}: should be at least 1.")
-        return self._decode(prior_codes(net, n, self._class_numbers(label), _seed(random_state)))
+        return self._decode(prior_codes(net, n, labels.numbers_of(label, self.attributes_), _seed(random_state)))
 
     def counterfactual(self, X: Observed, label: Label) -> Array:
         """Each observation as it would look as another class, its z kept.
 
         Its u becomes the mean of the class in the prior, unless it is of that class already. For several attributes,
-        label is a sequence, one an attribute, where ``None`` leaves an attribute as it is.
+        label is a sequence, one an attribute, where ``None`` leaves an attribute as it is, or a mapping from the names
+        of those that change to their classes.
         """
-        classes = self._class_numbers(label)
-        return self._decode(counterfactual_codes(self.net_, self._infer(X), classes))
+        net = self._fitted_net()
+        return self._decode(counterfactual_codes(net, self._infer(X), labels.numbers_of(label, self.attributes_)))
 
     def traverse(self, X: Observed, code: str = "z", dim: int = 0, values: ArrayLike | None = None) -> Array:
         """Each observation with one dimension of its code moved along values: (N, V, …).
@@ -559,19 +561,6 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
 
     def _decode(self, codes: Tensor) -> Array:
         return self.layout_.to_array(decode(self.net_, codes))
-
-    def _class_numbers(self, label: Label) -> list[int | None]:
-        check_is_fitted(self)
-        attributes = self.attributes_
-        chosen = [label] if len(attributes) == 1 else [None] * len(attributes) if label is None else list(label)
-        if len(chosen) != len(attributes):
-            raise ValueError(
-                f"label has {len(chosen)} values; one for each of the {len(attributes)} attributes is needed."
-            )
-        return [
-            None if value is None else labels.number_of(value, attribute)
-            for value, attribute in zip(chosen, attributes, strict=True)
-        ]
 
     def _column(self, code: str, dim: int) -> int:
         partition = self._fitted_net().partition

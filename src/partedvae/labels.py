@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -207,6 +207,40 @@ def number_of(label: object, attribute: Attribute) -> int:
     if not len(found):
         raise ValueError(f"{label!r} is not a class; the classes are {_listed(attribute.classes)}.")
     return int(found[0])
+
+
+def numbers_of(label: Any, attributes: Sequence[Attribute]) -> list[int | None]:
+    """A label as a person gives it, in numbers: one an attribute, ``None`` where it is left open.
+
+    Args:
+        label: a class of the one attribute; of several attributes a sequence, or a mapping by name; or ``None``.
+        attributes: those that the model knows.
+
+    Raises:
+        ValueError: not a class, not an attribute, or another number of values.
+
+    >>> animal, age = Attribute("animal", np.array(["cat", "dog"])), Attribute("age", np.array([1, 2]))
+    >>> numbers_of("dog", [animal]), numbers_of([None, 2], [animal, age]), numbers_of({"age": 1}, [animal, age])
+    ([1], [None, 1], [None, 0])
+    """
+    names = [attribute.name for attribute in attributes]
+    if isinstance(label, Mapping):
+        strange = [name for name in label if name not in names]
+        if strange:
+            raise ValueError(f"label names {strange[0]!r}; the attributes are {', '.join(names)}.")
+        chosen = [label.get(name) for name in names]
+    elif len(attributes) == 1:
+        chosen = [label]
+    elif isinstance(label, str):
+        raise ValueError(f"label is {label!r}; of which attribute? Give one class for each of {', '.join(names)}.")
+    else:
+        chosen = [None] * len(attributes) if label is None else list(label)
+    if len(chosen) != len(attributes):
+        raise ValueError(f"label has {len(chosen)} values; one for each of the {len(attributes)} attributes is needed.")
+    return [
+        None if value is None else number_of(value, attribute)
+        for value, attribute in zip(chosen, attributes, strict=True)
+    ]
 
 
 def _numbered(columns: Sequence[Array], missing: Sequence[Array], attributes: Sequence[Attribute]) -> Integers:
