@@ -86,8 +86,14 @@ def main() -> None:
         arguments.jobs, mp_context=get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)
     ) as pool:
         running = {pool.submit(compute, cell, arguments.out): cell for cell in missing}
+        failed = 0
         for number, done in enumerate(as_completed(running), start=1):
-            console.print(f"{number}/{len(missing)}  {running[done].name}  {done.result():.0f} s", highlight=False)
+            error = done.exception()
+            failed += error is not None
+            outcome = f"{done.result():.0f} s" if error is None else f"failed: {type(error).__name__}: {error}"
+            console.print(f"{number}/{len(missing)}  {running[done].name}  {outcome}", highlight=False)
+    if failed:
+        raise SystemExit(f"{failed} cells failed; the others are kept.")
 
 
 def cells(tasks: list[str], methods: list[str], n_seeds: int) -> Iterator[Cell]:

@@ -328,8 +328,11 @@ def test_a_run_is_found_and_reported_from_another_folder(tmp_path: Path, monkeyp
     assert call("train", "data.npz", "--labels", 20, "--holdout", 0.25, "--out", "run", *QUICK).returncode == 0
     monkeypatch.chdir(tmp_path / "out")
     assert call("report", "../in/run").returncode == 0
-    assert call("evaluate", "../in/run", "../in/data.npz").returncode == 0
+    flattered = call("evaluate", "../in/run", "../in/data.npz")
+    assert flattered.returncode == 0
+    assert "Warning: 60 rows of ../in/data.npz trained this run" in flattered.stderr
     assert json.loads((tmp_path / "in" / "run" / "metrics.json").read_text())["measured_on"] == "../in/data.npz"
+    assert "Warning" not in call("evaluate", "../in/run").stderr
     monkeypatch.chdir(tmp_path / "in")
     assert call("train", "data.npz", "--out", "run", "--resume").returncode == 0
 

@@ -57,7 +57,9 @@ def _of_sklearn(classifier: Any, task: Task) -> Learned:
 
     def proba(x: Array) -> Array:
         parts = [classifier.predict_proba(_rows(part)) for part in np.array_split(x, max(1, len(x) // 2_000))]
-        return np.concatenate(parts)
+        found = np.concatenate(parts)
+        # Label spreading divides 0 by 0 for a row that no label reaches: nothing is known of it.
+        return np.where(np.isnan(found), 1 / found.shape[1], found)
 
     return Learned(proba=proba)
 

@@ -304,6 +304,13 @@ def evaluate(
     else:
         _, shown = _model_and_data(run, data, given)
         taught = None
+        trained = runs.n_trained_on(run, data, given.get("split"))
+        if trained:
+            typer.echo(
+                f"Warning: {trained:,} rows of {data} trained this run, and what is measured on them flatters it. "
+                "Without DATA the rows that it held out are measured.",
+                err=True,
+            )
     found = measure(model, shown, oracle_data=taught, random_state=seed)
     runs.add_metrics(run, found, "rows that training did not see" if data is None else data)
     Console().print(evaluation_table(found))

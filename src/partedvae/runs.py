@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from partedvae.config import Config
-from partedvae.data import DataError, Dataset, Reading, choose_labelled, hold_out, load
+from partedvae.data import DataError, Dataset, Reading, choose_labelled, hold_out, load, located
 from partedvae.data.dataset import Skipped
 from partedvae.data.images import in_unit_range
 from partedvae.data.lazy import Rows, chunks, in_memory
@@ -234,6 +234,17 @@ def report(folder: Path, model: PartedVAE, plan: Plan, parts: Parts, figures: Ma
         facts=facts,
     )
     return path
+
+
+def n_trained_on(folder: Path, source: str, split: str | None) -> int:
+    """How many rows of a source a run was trained on, as far as names tell; none if it is not a run but a model."""
+    if not (folder / RUN).exists():
+        return 0
+    plan = read_plan(folder)
+    other_split = None not in (split, plan.reading.split) and split != plan.reading.split
+    here, there = Path(located(source)), Path(plan.source)
+    same = here == there or (here.exists() and there.exists() and here.samefile(there))
+    return plan.n_rows - len(plan.held_out) if same and not other_split else 0
 
 
 def read_plan(folder: Path) -> Plan:
