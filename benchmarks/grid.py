@@ -26,7 +26,7 @@ from measured import measured
 from oracle import Oracle
 from rivals.classifiers import label_spreading, labels_only, self_training
 from rivals.learned import Learned
-from rivals.ours import ABLATIONS, OURS
+from rivals.ours import ABLATIONS, ADDITIONS, OURS
 from rivals.unlabelled import beta_vae, factor_vae, vae
 from rivals.with_classes import joint_vae, m2
 from tasks import TASKS, Task
@@ -117,7 +117,7 @@ def compute(cell: Cell, out: Path) -> float:
             "task": cell.task,
             "method": cell.method,
             "seed": cell.seed,
-            "ablation": ABLATIONS.get(cell.method),
+            "changed": {**ABLATIONS, **ADDITIONS}.get(cell.method),
             "settings": dict(task.settings),
             "n_train": len(task.x),
             "n_labelled": len(task.labelled),

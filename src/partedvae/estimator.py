@@ -31,6 +31,7 @@ from partedvae.likelihoods import LikelihoodName
 from partedvae.model import PartedModel, Posterior
 from partedvae.ondemand import OnDemand, Raw, stays_put
 from partedvae.persistence import SavedModel
+from partedvae.prior_fit import fit_prior
 from partedvae.scaling import Scaling, extent
 from partedvae.selection import most_worth_labelling
 from partedvae.supervision import class_counts, held_out, labels_of, warn_of_conflicts
@@ -112,6 +113,7 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
         u_capacity: float = _DEFAULT.u_capacity,
         capacity_steps: int | str = _DEFAULT.capacity_steps,
         sharpness_steps: int | str = _DEFAULT.sharpness_steps,
+        fit_prior: bool = _DEFAULT.fit_prior,
         max_epochs: int = _DEFAULT.max_epochs,
         batch_size: int = _DEFAULT.batch_size,
         supervised: bool = _DEFAULT.supervised,
@@ -145,6 +147,7 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
         self.u_capacity = u_capacity
         self.capacity_steps = capacity_steps
         self.sharpness_steps = sharpness_steps
+        self.fit_prior = fit_prior
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.supervised = supervised
@@ -229,6 +232,8 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
                 checkpoints=Path(checkpoints) if checkpoints is not None else None,
                 resume_from=Path(resume_from) if resume_from is not None else None,
             )
+            if config.fit_prior:
+                fit_prior(net, training.x)
         self._set_fitted(net, attributes, config, likelihood, class_prior, history)
         return self
 

@@ -65,6 +65,15 @@ class ConvDecoder(nn.Module):
         return image
 
 
+def first_layer(decoder: nn.Module) -> nn.Linear:
+    """The layer of a decoder that the codes go into."""
+    layers = decoder.hidden if isinstance(decoder, ConvDecoder) else decoder
+    first = next(iter(layers.children()))
+    if not isinstance(first, nn.Linear):
+        raise TypeError(f"The codes should go into a linear layer, not into {type(first).__name__}.")
+    return first
+
+
 def make_encoder(shape: tuple[int, ...], hidden_dim: int) -> nn.Module:
     """A network from observations of ``shape`` ((C, H, W) or (F,)) to (N, hidden_dim).
 

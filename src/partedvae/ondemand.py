@@ -96,6 +96,11 @@ def stays_put(x: Rows) -> bool:
     return not in_memory(x) and (mapping(x) is None or size > _KEPT_IN_MEMORY)
 
 
+def is_read_in_order(x: Raw) -> bool:
+    """Whether observations come as a stream, of which rows cannot be chosen."""
+    return isinstance(x, OnDemand) and is_stream(x.rows)
+
+
 def take_rows(x: Raw, rows: Tensor) -> Raw:
     """Some of the rows."""
     return x.take(rows) if isinstance(x, OnDemand) else x[rows]

@@ -10,6 +10,9 @@ from torch import Tensor, nn
 from partedvae.divergences import bhattacharyya_coefficient, kl_normal
 from partedvae.partition import Partition
 
+_LOGVAR_RANGE = (-2.999, 0.999)  # just inside of what 2·tanh(·) − 1 can be
+_TINY = 1e-12
+
 
 class MixturePrior(nn.Module):
     """p(u_a | c_a = k) = N(μ_{a,k}, diag σ²_{a,k}) with learnable μ and σ, and p(c_a) = Categorical(π_a).
@@ -64,6 +67,18 @@ class MixturePrior(nn.Module):
         mean = self.partition.blocks(u_mean)[:, self.attribute]
         logvar = self.partition.blocks(u_logvar)[:, self.attribute]
         return kl_normal(mean, logvar, self.mean, self.logvar)
+
+    def move(self, mean: Tensor, variance: Tensor, which: Tensor) -> None:
+        """Give some of the components, ``which`` (ΣK,) of them, means and variances (ΣK, d_u); as near as ln σ² may be.
+
+        A prior that is not learned stays where it is.
+        """
+        if not isinstance(self.mean, nn.Parameter):
+            return
+        within = (variance.clamp(min=_TINY).log().clamp(*_LOGVAR_RANGE) + 1) / 2
+        with torch.no_grad():
+            self.mean[which] = mean[which].to(self.mean)
+            self.raw_logvar[which] = within.atanh()[which].to(self.mean)
 
     def overlaps(self) -> list[Tensor]:
         """Bhattacharyya coefficients of the pairs k < l of each attribute's classes: A tensors of K(K − 1)/2 values."""
