@@ -23,6 +23,7 @@ from partedvae.data.dataset import Dataset
 from partedvae.data.lazy import LazyRows
 from partedvae.data.sparse import SparseRows
 from partedvae.divergences import entropy_categorical, kl_standard_normal
+from partedvae.extra_terms import Term
 from partedvae.generation import counterfactual_codes, prior_codes, traversal_codes, traversal_values
 from partedvae.inference import decode, evidence_bound, infer
 from partedvae.labels import Attribute
@@ -70,6 +71,8 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
     Args:
         verbose: show progress: a bar on a terminal, else lines.
         trainer_options: passed to Lightning's ``Trainer``: devices, precision, logger, callbacks and so on.
+        extra_terms: terms that are added to the loss, by the names that ``history_`` will have them under: functions
+            of :class:`partedvae.extra_terms.Seen` that give one number. They are not saved with the model.
 
     Attributes:
         classes_: the classes; a list of arrays if there are several attributes.
@@ -127,6 +130,7 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
         random_state: RandomState = _DEFAULT.random_state,
         verbose: bool = False,
         trainer_options: Mapping[str, Any] | None = None,
+        extra_terms: Mapping[str, Term] | None = None,
     ) -> None:
         self.u_dim = u_dim
         self.z_dim = z_dim
@@ -161,6 +165,7 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
         self.random_state = random_state
         self.verbose = verbose
         self.trainer_options = trainer_options
+        self.extra_terms = extra_terms
 
     @classmethod
     def from_preset(cls, name: str, **overrides: Any) -> Self:
@@ -229,6 +234,7 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
                 seed,
                 verbose=self.verbose,
                 trainer_options=self.trainer_options,
+                extra_terms=self.extra_terms,
                 checkpoints=Path(checkpoints) if checkpoints is not None else None,
                 resume_from=Path(resume_from) if resume_from is not None else None,
             )

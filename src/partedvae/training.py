@@ -23,9 +23,10 @@ from torch.utils.data import DataLoader
 from partedvae.batches import Batch, LabelledBatch, training_loader, validation_loader
 from partedvae.config import Config
 from partedvae.data.stream import Stream
+from partedvae.extra_terms import Seen, Term, with_extra
 from partedvae.factory import Schedule, make_objective
-from partedvae.model import PartedModel
-from partedvae.objective import cross_entropy, soft_cross_entropy
+from partedvae.model import PartedModel, Posterior
+from partedvae.objective import Terms, cross_entropy, soft_cross_entropy
 from partedvae.ondemand import OnDemand, Raw
 from partedvae.progress import EpochLines
 from partedvae.schedules import capacity, sharpness
@@ -58,8 +59,16 @@ class Training(lightning.LightningModule):
     Source: METHOD.md, objective and supervision.
     """
 
-    def __init__(self, model: PartedModel, config: Config, schedule: Schedule, seed: int) -> None:
+    def __init__(
+        self,
+        model: PartedModel,
+        config: Config,
+        schedule: Schedule,
+        seed: int,
+        extra_terms: Mapping[str, Term] | None = None,
+    ) -> None:
         super().__init__()
+        self.extra_terms = dict(extra_terms or {})
         self.automatic_optimization = False
         self.model, self.config, self.schedule, self.seed = model, config, schedule, seed
         self.objective = make_objective(config, model.scaling.shape, schedule)
@@ -106,9 +115,7 @@ class Training(lightning.LightningModule):
         x = self.model.scaling(batch.x)
         slope = sharpness(self.steps_taken, self.schedule.sharpness_steps)
         posterior = self.model.infer(x, slope, self.noise)
-        output = self.model.decoder(posterior.sample(self.noise))
-        log_likelihood = self.model.likelihood.log_prob(output, x)
-        terms = self.objective(posterior, self.model.prior, log_likelihood, self.steps_taken)
+        terms = self._terms(x, posterior, posterior.sample(self.noise), self.steps_taken)
         self._descend(main, terms.total)
 
         self._train.add({**terms.named(), "cross_entropy": supervision.detach()}, len(x), self.steps_taken)
@@ -117,8 +124,7 @@ class Training(lightning.LightningModule):
         """The objective that the schedules end at, without noise, so that epochs can be compared."""
         x = self.model.scaling(batch.x)
         posterior = self.model.infer(x)
-        log_likelihood = self.model.likelihood.log_prob(self.model.decoder(posterior.mean), x)
-        terms = self.objective(posterior, self.model.prior, log_likelihood, self.objective.capacities.steps)
+        terms = self._terms(x, posterior, posterior.mean, self.objective.capacities.steps)
         self._validation.add(terms.named(), len(x), self.steps_taken)
 
     def on_validation_epoch_end(self) -> None:
@@ -160,6 +166,11 @@ class Training(lightning.LightningModule):
         """Take up step, history and noise where the checkpoint left them."""
         state = checkpoint["partedvae"]
         self.steps_taken, self.history, self._noise_state = state["steps_taken"], state["history"], state["noise"]
+
+    def _terms(self, x: Tensor, posterior: Posterior, codes: Tensor, step: int) -> Terms:
+        output = self.model.decoder(codes)
+        terms = self.objective(posterior, self.model.prior, self.model.likelihood.log_prob(output, x), step)
+        return with_extra(terms, self.extra_terms, Seen(x, posterior, codes, output, self.model, step))
 
     def _supervised_loss(self, batch: Batch) -> Tensor:
         log_c = self.model.log_classes(self.model.encoder(self.model.scaling(batch.x_labelled)))
@@ -238,6 +249,7 @@ def fit(
     *,
     verbose: bool = False,
     trainer_options: Mapping[str, Any] | None = None,
+    extra_terms: Mapping[str, Term] | None = None,
     checkpoints: Path | None = None,
     resume_from: Path | None = None,
 ) -> list[Record]:
@@ -248,6 +260,7 @@ def fit(
         seed: of batches and noise.
         verbose: show a progress bar on a terminal, else a line an epoch.
         trainer_options: passed to Lightning's ``Trainer`` (devices, precision, logger, callbacks, …).
+        extra_terms: added to the objective; see :mod:`partedvae.extra_terms`.
         checkpoints: folder that gets a checkpoint (``last.ckpt``) after each epoch.
         resume_from: checkpoint to go on from.
 
@@ -256,7 +269,7 @@ def fit(
     """
     loader = _loader(training, config, seed)
     schedule = Schedule.of(config, len(loader) * config.max_epochs)
-    module = Training(model, config, schedule, seed)
+    module = Training(model, config, schedule, seed, extra_terms)
     held_out = validation and validation_loader(validation.x, validation.labels, max(256, config.batch_size))
     with _quiet_lightning(), tempfile.TemporaryDirectory() as scratch:
         options = dict(trainer_options or {})

@@ -1,0 +1,54 @@
+"""Terms of the loss that a user adds: functions of what one step sees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from partedvae.model import PartedModel, Posterior
+from partedvae.objective import Terms
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a term may look at.
+
+    Attributes:
+        x: (N, …), observations as the networks see them.
+        posterior: q(c, u, z | x).
+        codes: (N, D_u + D_z), drawn from it; in validation its means.
+        output: (N, …), what the decoder makes of them; ``model.likelihood.mean(output)`` are expected observations.
+        model: the networks and the prior.
+        step: how many steps have been taken, this one included.
+    """
+
+    x: Tensor
+    posterior: Posterior
+    codes: Tensor
+    output: Tensor
+    model: PartedModel
+    step: int
+
+
+Term = Callable[[Seen], Tensor]
+"""From what a step sees to one number, weight included, that is added to the loss."""
+
+
+def with_extra(terms: Terms, extra: Mapping[str, Term], seen: Seen) -> Terms:
+    """The terms of the objective and the user's, by name.
+
+    Raises:
+        ValueError: a term has the name of another, or is not one number.
+    """
+    own: dict[str, Tensor] = {}
+    for name, term in extra.items():
+        if name in {"loss", "cross_entropy", *terms.weighted, *terms.measured}:
+            raise ValueError(f"extra_terms: {name!r} is the name of a term of the objective; choose another.")
+        value = term(seen)
+        if not isinstance(value, Tensor) or value.numel() != 1:
+            found = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+            raise ValueError(f"extra_terms: {name!r} should give a tensor of one number; it gives {found}.")
+        own[name] = value.reshape(())
+    return Terms({**terms.weighted, **own}, terms.measured)
