@@ -304,6 +304,10 @@ def test_what_is_refused_at_a_resume_an_output_or_an_accelerator(run: Path, tmp_
         assert done.returncode == 2
         assert message in done.stderr
     out = tmp_path / "run"
+    done = call("train", "digits", "--accelerator", "cpu", "--devices", 9999, "--out", out, *QUICK)
+    assert done.returncode == 2
+    assert "--devices 9999: should be between 1 and" in done.stderr
+    assert not out.exists()
     done = call("train", "digits", "--labels-per-class", 5, "--accelerator", "gpu", "--out", out, *QUICK)
     if done.returncode:  # a machine without one
         assert len(done.stderr.strip().splitlines()) == 1

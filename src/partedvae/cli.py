@@ -448,6 +448,7 @@ def _trainer_options(
         raise UsageError(f"--logger {logger}: should be csv or tensorboard.")
     options: dict[str, Any] = {"accelerator": accelerator}
     if devices is not None:
+        _check_processes(accelerator, devices)
         options["devices"] = int(devices) if devices.isdigit() else devices
     if num_nodes is not None:
         options["num_nodes"] = num_nodes
@@ -460,6 +461,18 @@ def _trainer_options(
 
         options["logger"] = getattr(kinds, loggers[logger] or "")(out, name=runs.LOGS)
     return options
+
+
+def _check_processes(accelerator: str, devices: str) -> None:
+    """On processors Lightning starts as many processes as it is told, and more than there are only wait."""
+    import os
+
+    import torch
+
+    processors = os.cpu_count() or 1
+    on_processors = accelerator == "cpu" or (accelerator == "auto" and not torch.accelerator.is_available())
+    if on_processors and devices.isdigit() and not 1 <= int(devices) <= processors:
+        raise UsageError(f"--devices {devices}: should be between 1 and {processors}, the processors of this machine.")
 
 
 def _load(run: Path) -> PartedVAE:
