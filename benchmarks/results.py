@@ -48,6 +48,7 @@ MEASURES: Mapping[str, Measure] = {
     "class_from_z": Measure("class read from z", -1),
     "class_gap": Measure("u less z"),
     "swap_accuracy": Measure("class kept in swaps"),
+    "swap_style_class": Measure("class of z's picture in swaps", -1),
     "generation_accuracy": Measure("samples recognised"),
     "generation_diversity": Measure("diversity of samples", 0, 2),
     "mse": Measure("MSE", -1, 4),
@@ -69,6 +70,8 @@ _OF_PICTURES = ("swap_accuracy", "generation_accuracy", "generation_diversity", 
 _OF_FACTORS = (
     "factor_vae", "beta_vae", "mig", "sap", "modularity", "dci_disentanglement", "dci_completeness", "style_kept",
 )  # fmt: skip
+_BOUGHT = ("accuracy", "class_gap", "swap_accuracy", "generation_accuracy", "mse", "factor_vae", "novelty_auroc")
+_CLAIMED_ON = ("fashion-mnist", "mnist", "digits", "sprites")
 _HEADLINES = ("accuracy", "class_gap", "swap_accuracy", "generation_accuracy", "mse", "factor_vae", "novelty_auroc")
 
 _TASKS: Mapping[str, tuple[str, str, tuple[tuple[str, ...], ...]]] = {
@@ -115,8 +118,11 @@ _TASKS: Mapping[str, tuple[str, str, tuple[tuple[str, ...], ...]]] = {
     ),
 }
 
-Runs = Mapping[str, Mapping[str, Mapping[int, Mapping[str, float]]]]
-"""Task, method, seed, measure."""
+Run = Mapping[int, Mapping[str, float]]
+"""Seed, measure."""
+
+Runs = Mapping[str, Mapping[str, Run]]
+"""Task, method."""
 
 
 @dataclass(frozen=True)
@@ -129,9 +135,7 @@ class Difference:
     n: int
 
     @classmethod
-    def of(
-        cls, ours: Mapping[int, Mapping[str, float]], other: Mapping[int, Mapping[str, float]], key: str
-    ) -> Difference | None:
+    def of(cls, ours: Run, other: Run, key: str) -> Difference | None:
         """``None`` with fewer than two seeds in common."""
         both = sorted(seed for seed in ours if seed in other and key in ours[seed] and key in other[seed])
         if len(both) < 2:
@@ -199,41 +203,74 @@ def _introduction(cells: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _claims(runs: Runs) -> list[str]:
     """What the paper claims, and what came out here."""
-    lines = ["## The paper's claims", ""]
-    for task in ("fashion-mnist", "mnist", "digits", "sprites"):
-        ours = runs.get(task, {}).get(_OURS)
-        if ours is None or len(ours) < 2:
+    return [
+        "## The paper's claims",
+        "",
+        *(line for task in _CLAIMED_ON for line in _apart(task, runs.get(task, {}).get(_OURS, {}))),
+        *_beats_unlabelled(runs.get("sprites", {})),
+        *(_helps(name, runs) for name in ABLATIONS if any(name in methods for methods in runs.values())),
+        "",
+    ]
+
+
+def _apart(task: str, ours: Run) -> Iterator[str]:
+    """Whether class and style come apart on a task."""
+    gap, leak = (Difference.of(ours, {seed: {key: 0.0} for seed in ours}, key) for key in ("class_gap", "class_from_z"))
+    if gap is None or leak is None:
+        return
+    outcome = "not reproduced" if gap.low <= 0 else "reproduced" if leak.low <= 0 else "reproduced in part"
+    yield (
+        f"- **Class and style come apart**, {_title(task)}: {outcome}. The class is "
+        f"{'read better' if gap.low > 0 else 'not shown to be read better'} from u than from z "
+        f"({_spread(ours, 'class_from_u')} against {_spread(ours, 'class_from_z')}; 0 is chance, 1 is perfect); z "
+        f"{'tells it too' if leak.low > 0 else 'is not shown to tell it'}. A swap with a picture of another class "
+        f"shows the class that u came from in {_spread(ours, 'swap_accuracy')} of cases, that of z in "
+        f"{_spread(ours, 'swap_style_class')}."
+    )
+
+
+def _beats_unlabelled(sprites: Mapping[str, Run]) -> Iterator[str]:
+    """Whether sprites are disentangled better than by models without labels."""
+    for key, what in (("factor_vae", "FactorVAE score"), ("class_gap", "shape read from u less from z")):
+        differences = {
+            method: difference
+            for method in UNLABELLED
+            if (difference := Difference.of(sprites.get(_OURS, {}), sprites.get(method, {}), key)) is not None
+        }
+        if not differences:
             continue
-        title = _TASKS[task][0]
-        gap = Difference.of(ours, {seed: {"class_gap": 0.0} for seed in ours}, "class_gap")
-        leak = Difference.of(ours, {seed: {"class_from_z": 0.0} for seed in ours}, "class_from_z")
-        if gap is None or leak is None:
-            continue
-        apart = (
-            "is read from u better than from z"
-            if gap.low > 0
-            else "is **not** shown to be read better from u than from z"
+        verdicts = [difference.verdict(1) for difference in differences.values()]
+        compared = [
+            f"{method} {_interval(difference, MEASURES[key].digits)} ({difference.verdict(1)})"
+            for method, difference in differences.items()
+        ]
+        yield (
+            f"- **Better disentangled than models without labels**, sprites, {what}: {_outcome(verdicts)}. "
+            f"{_spread(sprites[_OURS], key)}; the difference to {'; to '.join(compared)}."
         )
-        leaks = "z tells it too" if leak.low > 0 else "z is not shown to tell it"
-        lines.append(
-            f"- **Class and style come apart.** {title}: the class {apart} "
-            f"({_spread(ours, 'class_from_u')} against {_spread(ours, 'class_from_z')}; 0 is chance, 1 is perfect); "
-            f"{leaks}."
-        )
-    sprites = runs.get("sprites", {})
-    if _OURS in sprites:
-        for key, what in (("factor_vae", "FactorVAE score"), ("class_gap", "shape read from u less from z")):
-            compared = [
-                f"{method} {_interval(difference, MEASURES[key].digits)} ({difference.verdict(1)})"
-                for method in UNLABELLED
-                if (difference := Difference.of(sprites[_OURS], sprites.get(method, {}), key)) is not None
-            ]
-            lines.append(
-                f"- **Better disentangled than models without labels.** Sprites, {what}: "
-                f"{_spread(sprites[_OURS], key)}; "
-                f"the difference to {'; to '.join(compared)}."
-            )
-    return [*lines, ""]
+
+
+def _helps(name: str, runs: Runs) -> str:
+    """How often an idea of the paper is shown to help."""
+    verdicts = [
+        difference.verdict(MEASURES[key].better)
+        for methods in runs.values()
+        for key in _BOUGHT
+        if (difference := Difference.of(methods.get(_OURS, {}), methods.get(name, {}), key)) is not None
+    ]
+    better, worse = verdicts.count("better"), verdicts.count("worse")
+    return (
+        f"- **Every part is needed**, {name}: {_outcome(verdicts, some_is_enough=True)}. Of {len(verdicts)} "
+        f"comparisons below, the published method is shown to be better in {better} and worse in {worse}."
+    )
+
+
+def _outcome(verdicts: Sequence[str], *, some_is_enough: bool = False) -> str:
+    better = verdicts.count("better")
+    if better == 0:
+        return "not reproduced"
+    whole = "worse" not in verdicts if some_is_enough else better == len(verdicts)
+    return "reproduced" if whole else "reproduced in part"
 
 
 def _not_best(runs: Runs) -> list[str]:
@@ -272,13 +309,12 @@ def _ideas(runs: Runs) -> list[str]:
         "interval. *better*: PartedVAE as published is better, whatever the sign; *same*: all runs of the two agree.",
         "",
     ]
-    keys = ("accuracy", "class_gap", "swap_accuracy", "generation_accuracy", "mse", "factor_vae")
     for task, methods in runs.items():
         ours = methods.get(_OURS)
         present = [name for name in (*ABLATIONS, *ADDITIONS) if name in methods]
         if ours is None or not present:
             continue
-        shown = [key for key in keys if _values(ours, key)]
+        shown = [key for key in _BOUGHT if _values(ours, key)]
         lines += [
             f"**{_title(task)}**",
             "",
@@ -298,7 +334,7 @@ def _ideas(runs: Runs) -> list[str]:
     return lines
 
 
-def _curve(runs: Runs) -> dict[str, dict[int, Sequence[float]]]:
+def accuracies_by_labels(runs: Runs) -> dict[str, dict[int, Sequence[float]]]:
     """Accuracy on Fashion-MNIST by method and number of labels."""
     tasks = {50: "fashion-mnist-50", 100: "fashion-mnist-100", 256: "fashion-mnist", 1000: "fashion-mnist-1000"}
     few = set(runs.get("fashion-mnist-50", {}))
@@ -314,7 +350,7 @@ def _curve(runs: Runs) -> dict[str, dict[int, Sequence[float]]]:
 
 
 def _labels(runs: Runs) -> list[str]:
-    curve = _curve(runs)
+    curve = accuracies_by_labels(runs)
     if not curve:
         return []
     numbers = sorted({n for points in curve.values() for n in points})
@@ -339,7 +375,7 @@ def figure(runs: Runs) -> Figure:
     """Accuracy by number of labels, a line a method."""
     made = Figure(figsize=(7, 4), layout="constrained")
     axes = made.subplots()
-    for (method, points), marker in zip(_curve(runs).items(), "osv^D", strict=False):
+    for (method, points), marker in zip(accuracies_by_labels(runs).items(), "osv^D", strict=False):
         numbers = sorted(points)
         means = [mean(points[n]) for n in numbers]
         spread = [stdev(points[n]) if len(points[n]) > 1 else 0.0 for n in numbers]
@@ -358,7 +394,7 @@ def figure(runs: Runs) -> Figure:
     return made
 
 
-def _of_task(task: str, methods: Mapping[str, Mapping[int, Mapping[str, float]]]) -> Iterator[str]:
+def _of_task(task: str, methods: Mapping[str, Run]) -> Iterator[str]:
     title, description, tables = _TASKS[task]
     yield from [f"## {title}", "", description, ""]
     for keys in tables:
@@ -428,11 +464,11 @@ def _title(task: str) -> str:
     return f"Fashion-MNIST, {int(task.removeprefix('fashion-mnist-')):,} labels"
 
 
-def _values(run: Mapping[int, Mapping[str, float]], key: str) -> list[float]:
+def _values(run: Run, key: str) -> list[float]:
     return [measures[key] for measures in run.values() if key in measures]
 
 
-def _spread(run: Mapping[int, Mapping[str, float]], key: str) -> str:
+def _spread(run: Run, key: str) -> str:
     values = _values(run, key)
     return _mean_and_sd(values, MEASURES[key].digits) if values else ""
 
@@ -463,7 +499,7 @@ def main() -> None:
     if not cells:
         parser.error(f"--cells {arguments.cells}: there are none; make benchmark computes them.")
     write_whole(arguments.out / PAGE, lambda path: path.write_text(page(cells), encoding="utf-8"))
-    if _curve(by_task(cells)):
+    if accuracies_by_labels(by_task(cells)):
         picture = arguments.out / "images" / CURVE
         picture.parent.mkdir(exist_ok=True)
         with mpl.rc_context({"svg.hashsalt": "partedvae", "svg.fonttype": "none"}):
