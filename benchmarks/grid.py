@@ -52,6 +52,7 @@ _FEWER: dict[str, list[str]] = {
 }
 """Methods of tasks that do not ask for all: those that tell novel from known, those that a number of labels is for."""
 
+SEEDS = 3
 ON_TWO_CORES = [name for name in TASKS if not name.endswith("-published")]
 
 
@@ -73,7 +74,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tasks", nargs="+", choices=list(TASKS), default=ON_TWO_CORES, metavar="TASK")
     parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS), metavar="METHOD")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--out", type=Path, default=record.CELLS)
     arguments = parser.parse_args()

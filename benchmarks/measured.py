@@ -115,15 +115,16 @@ def _of_factors(learned: Learned, task: Task, seed: int) -> dict[str, float]:
         "dci_completeness": tree.completeness,
         "dci_informativeness": tree.informativeness,
     }
-    return found | ({"style_kept": _style_kept(learned, task, seed)} if learned.own_u else {})
+    return found | ({"style_preserved": _style_preserved(learned, task, seed)} if learned.own_u else {})
 
 
-def _style_kept(learned: Learned, task: Task, seed: int) -> float:
+def _style_preserved(learned: Learned, task: Task, seed: int) -> float:
     """Style preservation, the mean over the factors that are not the class, each judged by an SVM."""
     encode, decode, factors = learned.encode, learned.decode, task.factors_test
     if encode is None or decode is None or factors is None:
         return float("nan")
-    taught, judged = slice(0, _TAUGHT), slice(_TAUGHT, None)
+    # Test rows are in the order of their factors: a judge of the first would know one shape only.
+    taught, judged = np.split(np.random.default_rng(seed).permutation(len(task.x_test)), [_TAUGHT])
     kept = []
     for column in factors.T:
         if len(np.unique(column)) < 2 or np.array_equal(column, task.y_test):

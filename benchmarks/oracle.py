@@ -41,7 +41,8 @@ class Oracle:
     @classmethod
     def kept(cls, x: Array, labels: Array, folder: Path) -> Self:
         """The same, from a file if one has been fit to the same pictures before."""
-        key = hashlib.sha256(x.tobytes() + labels.tobytes()).hexdigest()[:16]
+        how = f"{_EPOCHS} {_STEPS} {_BATCH} {_SEED}".encode()
+        key = hashlib.sha256(how + x.tobytes() + labels.tobytes()).hexdigest()[:16]
         path = folder / f"oracle-{x.shape[1]}x{x.shape[2]}-{key}.safetensors"
         if not path.exists():
             oracle = cls(x, labels)

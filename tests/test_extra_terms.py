@@ -64,7 +64,9 @@ def test_a_term_sees_the_step(digits: Digits) -> None:
 @pytest.mark.parametrize(
     ("extra", "message"),
     [
-        ({"z_kl": nothing}, "'z_kl' is the name of a term"),
+        ({"z_kl": nothing}, "'z_kl' is a name that the history has already"),
+        ({"lr": nothing}, "'lr' is a name that the history has already"),
+        ({"val_mine": nothing}, "'val_mine' is a name that the history has already"),
         (
             {"mine": lambda seen: seen.codes},
             r"'mine' should give a tensor of one number; it gives a tensor of shape \(64",

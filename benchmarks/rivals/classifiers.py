@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.optim import Adam
 
+from partedvae.data.subsets import random_rows
 from partedvae.labels import MISSING
 from partedvae.networks import make_encoder
 from rivals.learned import Learned, on_tensors
@@ -51,8 +52,9 @@ def self_training(task: Task, seed: int) -> Learned:
 
 
 def _of_sklearn(classifier: Any, task: Task) -> Learned:
-    unlabelled = np.flatnonzero(task.y == MISSING)[:_MOST_UNLABELLED]
-    rows = np.sort(np.concatenate([task.labelled, unlabelled]))
+    unlabelled = np.flatnonzero(task.y == MISSING)
+    # Drawn, not the first: rows may be in the order of their classes.
+    rows = np.sort(np.concatenate([task.labelled, unlabelled[random_rows(len(unlabelled), _MOST_UNLABELLED)]]))
     classifier.fit(_rows(task.x[rows]), task.y[rows])
 
     def proba(x: Array) -> Array:

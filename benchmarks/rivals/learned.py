@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from tasks import Task
 Array = NDArray[Any]
 
 _AT_ONCE = 2_000
+_BOUND_DRAWS = 16  # as many as PartedVAE's bound has
 _BINS = 20
 
 
@@ -68,6 +69,12 @@ def as_tensor(array: Array) -> Tensor:
     if array.dtype == np.uint8:
         return torch.from_numpy(array[:, None] / np.float32(255))
     return torch.from_numpy(np.asarray(array, dtype=np.float32))
+
+
+def shared_noise(size: int) -> Iterator[Tensor]:
+    """Draws of N(0, I), (size,), the same for every observation, as PartedVAE's bound has them."""
+    generator = torch.Generator().manual_seed(0)
+    yield from torch.randn(_BOUND_DRAWS, size, generator=generator)
 
 
 def read_from_codes(encode: Callable[[Array], Parted], task: Task) -> Callable[[Array], Array]:

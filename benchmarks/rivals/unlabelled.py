@@ -21,7 +21,7 @@ from torch.optim import Adam
 
 from partedvae.divergences import kl_standard_normal
 from partedvae.networks import make_decoder, make_encoder
-from rivals.learned import Learned, Parted, most_telling_first, on_tensors, read_from_codes
+from rivals.learned import Learned, Parted, most_telling_first, on_tensors, read_from_codes, shared_noise
 from rivals.training import Step, train
 from tasks import Task
 
@@ -149,10 +149,14 @@ def _learned(model: Any, task: Task) -> Learned:
     def bound(x: Array) -> Array:
         def of(part: Tensor) -> Tensor:
             mean, logvar = posterior(part)
-            noise = torch.randn(mean.shape[1], generator=torch.Generator().manual_seed(0))
-            pixels = model.decoder(mean + (0.5 * logvar).exp() * noise).reconstruction
-            nats = F.binary_cross_entropy(pixels, part, reduction="none").flatten(start_dim=1).sum(dim=1)
-            return -nats - kl_standard_normal(mean, logvar).sum(dim=1)
+            nats = [
+                F.binary_cross_entropy(
+                    model.decoder(mean + (0.5 * logvar).exp() * noise).reconstruction, part, reduction="none"
+                )
+                for noise in shared_noise(mean.shape[1])
+            ]
+            likelihood = -torch.stack(nats).mean(dim=0).flatten(start_dim=1).sum(dim=1)
+            return likelihood - kl_standard_normal(mean, logvar).sum(dim=1)
 
         return on_tensors(of, x)
 

@@ -16,7 +16,7 @@ from torch.optim import Adam
 from partedvae.divergences import entropy_categorical, kl_standard_normal
 from partedvae.model import TEMPERATURE, gumbel
 from partedvae.networks import make_decoder, make_encoder
-from rivals.learned import Learned, Parted, on_tensors, read_from_codes
+from rivals.learned import Learned, Parted, on_tensors, read_from_codes, shared_noise
 from rivals.training import Step, train
 from tasks import Task
 
@@ -27,7 +27,7 @@ _PUBLISHED_Z = {
     10: 7.0,
     3: 30.0,
 }  # PartedVAE's: where a task gives it less, in a shorter run, JointVAE gets less as well
-_SUPERVISION = 0.1  # α of Kingma et al. 2014, times the number of labelled rows
+_SUPERVISION = 0.1  # α of Kingma et al. 2014, over the number of rows
 
 
 class ClassAndStyle(nn.Module):
@@ -107,9 +107,9 @@ def m2(task: Task, seed: int) -> Learned:
         known = F.one_hot(given.labels, n_classes).float()
         labelled = negative_bound(given.x_labelled, h_labelled, known)
         cross_entropy = F.cross_entropy(net.class_head(h_labelled), given.labels)
-        n_labelled, n = len(task.labelled), len(task.x)
-        # A labelled row counts once, as every row does; supervision as in the paper: α = 0.1 n for each labelled row.
-        return unlabelled.mean() + labelled.mean() * n_labelled / n + _SUPERVISION * n_labelled * cross_entropy
+        # The labelled rows are among the unlabelled ones as well: few, and so their share of the sum over all rows.
+        share = len(task.labelled) / len(task.x)
+        return unlabelled.mean() + share * labelled.mean() + _SUPERVISION * cross_entropy
 
     _descend(net, task, seed, loss)
 
@@ -178,10 +178,21 @@ def _z_kl(net: ClassAndStyle) -> Callable[[Array], Array]:
 
 
 def _bound(net: ClassAndStyle) -> Callable[[Array], Array]:
+    """Over all classes, each by its probability."""
+
     def of(x: Tensor) -> Tensor:
-        log_c, mean, logvar = _posterior(net, x)
-        noise = torch.randn(mean.shape[1], generator=torch.Generator().manual_seed(0))
-        nats = _nats(net.logits(_modal(log_c), mean + (0.5 * logvar).exp() * noise), x)
-        return -nats - kl_standard_normal(mean, logvar).sum(dim=1)
+        h = net.features(x)
+        log_c = net.log_classes(h)
+        total = entropy_categorical(log_c) - math.log(log_c.shape[1])  # − KL(q(c|x) ‖ uniform)
+        for k in range(log_c.shape[1]):
+            classes = F.one_hot(torch.full((len(x),), k), log_c.shape[1]).float()
+            mean, logvar = net.style(h, classes)
+            nats = [
+                _nats(net.logits(classes, mean + (0.5 * logvar).exp() * noise), x)
+                for noise in shared_noise(mean.shape[1])
+            ]
+            bound = -torch.stack(nats).mean(dim=0) - kl_standard_normal(mean, logvar).sum(dim=1)
+            total = total + log_c[:, k].exp() * bound
+        return total
 
     return lambda x: on_tensors(of, x)

@@ -131,9 +131,9 @@ def train(
         dataset = load(data, reading)
         choice = runs.Choice(labels, labels_per_class, holdout, seed)
         with warnings.catch_warnings(record=True) as said:
-            warnings.simplefilter("always")
+            warnings.filterwarnings("always", message="--holdout")
             plan = runs.make_plan(data, reading, dataset, choice, settings)
-        for warning in said:
+        for warning in () if quiet else said:
             typer.echo(f"Warning: {warning.message}", err=True)
     if not quiet:
         _say_what_is_wrong(dataset.with_labels_of(plan.labelled))

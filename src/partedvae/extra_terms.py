@@ -10,6 +10,8 @@ from torch import Tensor
 from partedvae.model import PartedModel, Posterior
 from partedvae.objective import Terms
 
+_OF_A_RECORD = ("epoch", "step", "z_capacity", "u_capacity", "lr", "lr_labelled", "loss", "cross_entropy")
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -40,12 +42,12 @@ def with_extra(terms: Terms, extra: Mapping[str, Term], seen: Seen) -> Terms:
     """The terms of the objective and the user's, by name.
 
     Raises:
-        ValueError: a term has the name of another, or is not one number.
+        ValueError: a term has a name that a history has already, or is not one number.
     """
     own: dict[str, Tensor] = {}
     for name, term in extra.items():
-        if name in {"loss", "cross_entropy", *terms.weighted, *terms.measured}:
-            raise ValueError(f"extra_terms: {name!r} is the name of a term of the objective; choose another.")
+        if name.startswith("val_") or name in {*_OF_A_RECORD, *terms.weighted, *terms.measured}:
+            raise ValueError(f"extra_terms: {name!r} is a name that the history has already; choose another.")
         value = term(seen)
         if not isinstance(value, Tensor) or value.numel() != 1:
             found = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
