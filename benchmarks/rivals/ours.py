@@ -24,7 +24,7 @@ ABLATIONS: dict[str, dict[str, Any]] = {
 """What is removed, and how."""
 
 ADDITIONS: dict[str, dict[str, Any]] = {"with fitted prior": {"fit_prior": True}}
-"""What the default adds to the paper, and how."""
+"""What we add to the paper for whoever asks, and how."""
 
 
 def parted_vae(task: Task, seed: int, **changed: Any) -> Learned:

@@ -69,7 +69,7 @@ class Config(BaseModel):
     )
 
     fit_prior: bool = Field(
-        True, description="after training, fit p(u|c) and the units of z to the codes of the observations"
+        False, description="after training, fit p(u|c) and the units of z to the codes of the observations"
     )
     max_epochs: int = Field(100, ge=1, description="passes over the observations")
     batch_size: int = Field(64, ge=1, description="observations a step; as many labelled ones beside them")
@@ -128,7 +128,6 @@ _CELEBA_PRIOR = [
 _PUBLISHED: dict[str, Any] = {
     "gamma_x": 1.0,
     "sharpness_steps": 35_000,
-    "fit_prior": False,
     "max_epochs": 80,
     "batch_size": 64,
     "balance_labels": False,

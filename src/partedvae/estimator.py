@@ -239,7 +239,7 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
                 resume_from=Path(resume_from) if resume_from is not None else None,
             )
             if config.fit_prior:
-                fit_prior(net, training.x)
+                fit_prior(net, training.x, config.batch_size)
         self._set_fitted(net, attributes, config, likelihood, class_prior, history)
         return self
 

@@ -9,14 +9,14 @@ from partedvae.data.subsets import random_rows
 from partedvae.inference import infer
 from partedvae.model import PartedModel
 from partedvae.networks import first_layer
-from partedvae.ondemand import Raw, is_read_in_order, parts, take_rows
+from partedvae.ondemand import Raw, is_read_in_order, take_rows
 
 _ROWS = 50_000  # of more, a random choice: moments need no more
 _FEWEST = 10  # rows of a class below which its component stays as it was learned
 _LEAST_SCALE = 1e-3  # a column of z that never moves keeps its unit
 
 
-def fit_prior(model: PartedModel, raw: Raw) -> None:
+def fit_prior(model: PartedModel, raw: Raw, at_once: int) -> None:
     """Fit the prior to the aggregated posterior, in closed form.
 
     p(u | c = k) gets the mean and the variance that u has over the observations whose most probable class is k. z is
@@ -29,6 +29,7 @@ def fit_prior(model: PartedModel, raw: Raw) -> None:
     Args:
         model: trained; its weights change.
         raw: the observations that it was trained on.
+        at_once: how many of them are in memory at a time, if they are not there all.
 
     Source: the aggregated posterior is that of Hoffman and Johnson 2016 and Tomczak and Welling 2018.
     """
@@ -36,7 +37,7 @@ def fit_prior(model: PartedModel, raw: Raw) -> None:
     partition = model.partition
     u, z = Moments(partition.n_classes, partition.u_dim), Moments(1, partition.z_dim)
     with torch.inference_mode():
-        for part in parts(chosen):
+        for part in chosen.split(at_once):
             posterior = infer(model, part)
             classes = model.modal_classes(posterior.log_c)
             blocks = partition.blocks(posterior.u_mean), partition.blocks(posterior.u_logvar)
