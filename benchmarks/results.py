@@ -8,17 +8,15 @@ Nothing in it is typed: the same cells give the same page. A cell that is missin
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
-from scipy.stats import t as student
 
+from comparisons import MEASURES, Difference, Run, Runs, by_task, interval, mean_and_sd, read, spread, values_of
 from grid import METHODS, ON_TWO_CORES, SEEDS, Cell
 from grid import cells as grid_cells
 from partedvae.persistence import write_whole
@@ -31,41 +29,6 @@ PAGE, CURVE = "results.md", "results_labels.svg"
 UNLABELLED = ("JointVAE", "FactorVAE", "β-VAE", "VAE")
 _OURS = "PartedVAE"
 
-
-@dataclass(frozen=True)
-class Measure:
-    """How a measure is called on the page, and which way is better: 1 more, −1 less, 0 neither."""
-
-    title: str
-    better: int = 1
-    digits: int = 3
-
-
-MEASURES: Mapping[str, Measure] = {
-    "accuracy": Measure("accuracy"),
-    "nll": Measure("NLL, nats", -1, 2),
-    "ece": Measure("ECE", -1),
-    "class_from_u": Measure("class read from u"),
-    "class_from_z": Measure("class read from z", -1),
-    "class_gap": Measure("u less z"),
-    "swap_accuracy": Measure("class kept in swaps"),
-    "swap_normalised": Measure("the same, of reconstructions recognised"),
-    "swap_style_class": Measure("class of z's picture in swaps", -1),
-    "generation_accuracy": Measure("samples recognised"),
-    "generation_diversity": Measure("diversity of samples", 0, 2),
-    "mse": Measure("MSE", -1, 4),
-    "z_kl": Measure("KL(z), nats", 0, 1),
-    "z_active": Measure("active columns of z", 0, 1),
-    "factor_vae": Measure("FactorVAE"),
-    "beta_vae": Measure("BetaVAE"),
-    "mig": Measure("MIG"),
-    "sap": Measure("SAP"),
-    "modularity": Measure("modularity"),
-    "dci_disentanglement": Measure("DCI, disentanglement"),
-    "dci_completeness": Measure("DCI, completeness"),
-    "style_preserved": Measure("style kept in swaps"),
-    "novelty_auroc": Measure("AUROC, novel from known"),
-}
 
 _OF_CLASSES = ("accuracy", "nll", "ece", "class_from_u", "class_from_z", "class_gap")
 _OF_PICTURES = (
@@ -127,53 +90,6 @@ _TASKS: Mapping[str, tuple[str, str, tuple[tuple[str, ...], ...]]] = {
     ),
 }
 
-Run = Mapping[int, Mapping[str, float]]
-"""Seed, measure."""
-
-Runs = Mapping[str, Mapping[str, Run]]
-"""Task, method."""
-
-
-@dataclass(frozen=True)
-class Difference:
-    """PartedVAE less another method, seed by seed: the mean, and its 95 % interval by Student's t."""
-
-    value: float
-    low: float
-    high: float
-    n: int
-
-    @classmethod
-    def of(cls, ours: Run, other: Run, key: str) -> Difference | None:
-        """``None`` with fewer than two seeds in common."""
-        both = sorted(seed for seed in ours if seed in other and key in ours[seed] and key in other[seed])
-        if len(both) < 2:
-            return None
-        gaps = [ours[seed][key] - other[seed][key] for seed in both]
-        reach = float(student.ppf(0.975, len(gaps) - 1)) * stdev(gaps) / len(gaps) ** 0.5
-        return cls(mean(gaps), mean(gaps) - reach, mean(gaps) + reach, len(gaps))
-
-    def verdict(self, better: int) -> str:
-        """In a word, whether PartedVAE is better."""
-        if self.low > 0:
-            return "better" if better > 0 else "worse"
-        if self.high < 0:
-            return "worse" if better > 0 else "better"
-        return "same" if self.low == self.high == 0 else "not shown"
-
-
-def read(folder: Path = CELLS) -> list[dict[str, Any]]:
-    """All cells."""
-    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*/*.json"))]
-
-
-def by_task(cells: Sequence[Mapping[str, Any]]) -> Runs:
-    """The measures of cells, in the order of ``METHODS``."""
-    found: dict[str, dict[str, dict[int, Mapping[str, float]]]] = {}
-    for cell in sorted(cells, key=lambda cell: (list(METHODS).index(cell["method"]), cell["seed"])):
-        found.setdefault(cell["task"], {}).setdefault(cell["method"], {})[cell["seed"]] = cell["measures"]
-    return found
-
 
 def page(cells: Sequence[Mapping[str, Any]]) -> str:
     """The whole page."""
@@ -227,10 +143,10 @@ def _apart(task: str, ours: Run) -> Iterator[str]:
     yield (
         f"- **Class and style come apart**, {_title(task)}: {outcome}. The class is "
         f"{'read better' if gap.low > 0 else 'not shown to be read better'} from u than from z "
-        f"({_spread(ours, 'class_from_u')} against {_spread(ours, 'class_from_z')}; 0 is chance, 1 is perfect); z "
+        f"({spread(ours, 'class_from_u')} against {spread(ours, 'class_from_z')}; 0 is chance, 1 is perfect); z "
         f"{'tells it too' if leak.low > 0 else 'is not shown to tell it'}. A swap with a picture of another class "
-        f"shows the class that u came from in {_spread(ours, 'swap_accuracy')} of cases, that of z in "
-        f"{_spread(ours, 'swap_style_class')}."
+        f"shows the class that u came from in {spread(ours, 'swap_accuracy')} of cases, that of z in "
+        f"{spread(ours, 'swap_style_class')}."
     )
 
 
@@ -246,13 +162,13 @@ def _beats_unlabelled(sprites: Mapping[str, Run]) -> Iterator[str]:
             continue
         verdicts = [difference.verdict(1) for difference in differences.values()]
         compared = [
-            f"{method} {_interval(difference, MEASURES[key].digits)} ({difference.verdict(1)})"
+            f"{method} {interval(difference, MEASURES[key].digits)} ({difference.verdict(1)})"
             for method, difference in differences.items()
         ]
         yield (
             f"- **Better disentangled than models without labels**, sprites, {what}: "
             f"{'shown' if set(verdicts) == {'better'} else 'shown in part' if 'better' in verdicts else 'not shown'}. "
-            f"{_spread(sprites[_OURS], key)}; the difference to {'; to '.join(compared)}."
+            f"{spread(sprites[_OURS], key)}; the difference to {'; to '.join(compared)}."
         )
 
 
@@ -280,24 +196,24 @@ def _not_best(runs: Runs) -> list[str]:
         if ours is None:
             continue
         for key in _HEADLINES:
-            own = _values(ours, key)
+            own = values_of(ours, key)
             if not own:
                 continue
             sign = MEASURES[key].better
-            means = {name: mean(values) for name, run in methods.items() if (values := _values(run, key))}
+            means = {name: mean(values) for name, run in methods.items() if (values := values_of(run, key))}
             best = max(means, key=lambda name: sign * means[name])
             if sign * means[best] <= sign * mean(own):
                 continue
             difference = Difference.of(ours, methods[best], key)
             compared = (
-                "one seed in common"
+                "fewer than two seeds in common"
                 if difference is None
-                else f"difference {_interval(difference, MEASURES[key].digits)}, {difference.verdict(sign)}"
+                else f"difference {interval(difference, MEASURES[key].digits)}, {difference.verdict(sign)}"
             )
             ahead = [n for n in means if n not in (*ABLATIONS, *ADDITIONS) and sign * means[n] > sign * mean(own)]
             lines.append(
-                f"- {_title(task)}, {MEASURES[key].title}: {_spread(ours, key)}, but {best} has "
-                f"{_spread(methods[best], key)} ({compared})"
+                f"- {_title(task)}, {MEASURES[key].title}: {spread(ours, key)}, but {best} has "
+                f"{spread(methods[best], key)} ({compared})"
                 + (f"; rivals ahead: {', '.join(ahead)}." if ahead else "; no rival is ahead.")
             )
     return [*lines, ""]
@@ -334,7 +250,7 @@ def _ideas(runs: Runs) -> list[str]:
                 difference = Difference.of(ours, methods[name], key)
                 entries.append(
                     "" if difference is None
-                    else f"{_interval(difference, MEASURES[key].digits)} {difference.verdict(MEASURES[key].better)}"
+                    else f"{interval(difference, MEASURES[key].digits)} {difference.verdict(MEASURES[key].better)}"
                 )  # fmt: skip
             lines.append(f"| {name} | " + " | ".join(entries) + " |")
         lines.append("")
@@ -349,7 +265,7 @@ def accuracies_by_labels(runs: Runs) -> dict[str, dict[int, Sequence[float]]]:
         method: {
             n: values
             for n, task in tasks.items()
-            if (values := _values(runs.get(task, {}).get(method, {}), "accuracy"))
+            if (values := values_of(runs.get(task, {}).get(method, {}), "accuracy"))
         }
         for method in METHODS
         if method in few
@@ -371,7 +287,7 @@ def _labels(runs: Runs) -> list[str]:
         "| method | " + " | ".join(f"{n:,} labels" for n in numbers) + " |",
         "|---" * (len(numbers) + 1) + "|",
         *(
-            f"| {method} | " + " | ".join(_mean_and_sd(points[n], 3) if n in points else "" for n in numbers) + " |"
+            f"| {method} | " + " | ".join(mean_and_sd(points[n], 3) if n in points else "" for n in numbers) + " |"
             for method, points in curve.items()
         ),
         "",
@@ -385,10 +301,10 @@ def figure(runs: Runs) -> Figure:
     for (method, points), marker in zip(accuracies_by_labels(runs).items(), "osv^D", strict=False):
         numbers = sorted(points)
         means = [mean(points[n]) for n in numbers]
-        spread = [stdev(points[n]) if len(points[n]) > 1 else 0.0 for n in numbers]
+        deviations = [stdev(points[n]) if len(points[n]) > 1 else 0.0 for n in numbers]
         ours = method == _OURS
         axes.errorbar(
-            numbers, means, spread, label=method, marker=marker, capsize=3, linewidth=2.5 if ours else 1.2,
+            numbers, means, deviations, label=method, marker=marker, capsize=3, linewidth=2.5 if ours else 1.2,
             zorder=3 if ours else 2,
         )  # fmt: skip
     axes.set_xscale("log")
@@ -405,12 +321,12 @@ def _of_task(task: str, methods: Mapping[str, Run]) -> Iterator[str]:
     title, description, tables = _TASKS[task]
     yield from [f"## {title}", "", description, ""]
     for keys in tables:
-        shown = [key for key in keys if any(_values(run, key) for run in methods.values())]
+        shown = [key for key in keys if any(values_of(run, key) for run in methods.values())]
         yield "| method | " + " | ".join(MEASURES[key].title for key in shown) + " |"
         yield "|---" * (len(shown) + 1) + "|"
         for method, run in methods.items():
-            if any(_values(run, key) for key in shown):
-                yield f"| {method} | " + " | ".join(_spread(run, key) for key in shown) + " |"
+            if any(values_of(run, key) for key in shown):
+                yield f"| {method} | " + " | ".join(spread(run, key) for key in shown) + " |"
         yield ""
 
 
@@ -475,31 +391,6 @@ def _title(task: str) -> str:
     if task in _TASKS:
         return _TASKS[task][0]
     return f"Fashion-MNIST, {int(task.removeprefix('fashion-mnist-')):,} labels"
-
-
-def _values(run: Run, key: str) -> list[float]:
-    return [measures[key] for measures in run.values() if key in measures]
-
-
-def _spread(run: Run, key: str) -> str:
-    values = _values(run, key)
-    return _mean_and_sd(values, MEASURES[key].digits) if values else ""
-
-
-def _mean_and_sd(values: Sequence[float], digits: int) -> str:
-    sd = f" ± {stdev(values):.{digits}f}" if len(values) > 1 else ""
-    return f"{mean(values):.{digits}f}{sd}"
-
-
-def _interval(difference: Difference, digits: int) -> str:
-    value, low, high = (_signed(number, digits) for number in (difference.value, difference.low, difference.high))
-    return f"{value} [{low}, {high}]"
-
-
-def _signed(value: float, digits: int) -> str:
-    """With its sign, and with the minus that print knows; no sign for what rounds to nothing."""
-    text = f"{value:+.{digits}f}"
-    return text[1:] if float(text) == 0 else text.replace("-", "−")
 
 
 def main() -> None:

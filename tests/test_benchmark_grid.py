@@ -13,12 +13,13 @@ import pytest
 
 import grid
 import oracle as oracle_module
+from comparisons import Difference, by_task, read
 from grid import METHODS, Cell, cells, compute
 from measured import measured
 from oracle import Oracle
 from partedvae.data import load
 from record import CELLS
-from results import CURVE, DOCS, PAGE, Difference, accuracies_by_labels, by_task, figure, page, read
+from results import CURVE, DOCS, PAGE, accuracies_by_labels, figure, page
 from rivals.learned import most_telling_first
 from rivals.ours import ABLATIONS, ADDITIONS
 from tasks import TASKS, Task

@@ -323,6 +323,17 @@ def test_pictures_of_another_range_are_refused(tmp_path: Path) -> None:
     assert "up to 255; fit saw pictures in [" in refused.stderr
 
 
+def test_a_class_that_cannot_be_divided_is_warned_of_unless_quiet(tmp_path: Path) -> None:
+    labels = np.array(["many"] * 30 + ["other"] * 29 + ["rare"])
+    np.savez(tmp_path / "data.npz", X=np.random.default_rng(0).normal(size=(60, 4)), y=labels)
+    for quiet in ((), ("--quiet",)):
+        done = call(
+            "train", tmp_path / "data.npz", "--holdout", 0.2, "--out", tmp_path / f"run{len(quiet)}", *QUICK, *quiet
+        )
+        assert done.returncode == 0
+        assert ("Warning: --holdout 0.2: too few labelled rows to hold any out of 'rare'" in done.stderr) == (not quiet)
+
+
 def test_a_run_is_found_and_reported_from_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     (tmp_path / "in").mkdir()

@@ -46,8 +46,8 @@ class Encoder(BaseEncoder):  # type: ignore[misc]  # pythae has no types
         return ModelOutput(embedding=mean, log_covariance=logvar)
 
 
-class Decoder(BaseDecoder):  # type: ignore[misc]
-    """Our decoder, which gives logits, as pythae wants it."""
+class Decoder(BaseDecoder):  # type: ignore[misc]  # pythae has no types
+    """Our decoder, whose logits become the probabilities that pythae wants."""
 
     def __init__(self, task: Task, n_codes: int) -> None:
         super().__init__()
@@ -79,10 +79,8 @@ def factor_vae(task: Task, seed: int) -> Learned:
     model.discriminator = FactorVAEDiscriminator(n_codes, hidden_units=task.config.hidden_dim)
     codes = [*model.encoder.parameters(), *model.decoder.parameters()]
     judges = list(model.discriminator.parameters())
-    main, discriminating = (
-        Adam(codes, lr=task.config.lr),
-        Adam(judges, lr=_DISCRIMINATOR_LR, betas=_DISCRIMINATOR_BETAS),
-    )
+    main = Adam(codes, lr=task.config.lr)
+    discriminating = Adam(judges, lr=_DISCRIMINATOR_LR, betas=_DISCRIMINATOR_BETAS)
 
     def step(given: Step) -> None:
         if len(given.x) < 2:  # it needs two halves

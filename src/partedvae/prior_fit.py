@@ -46,8 +46,7 @@ def fit_prior(model: PartedModel, raw: Raw, at_once: int) -> None:
             z.add(torch.ones(len(part), 1), posterior.z_mean[:, None], posterior.z_logvar[:, None])
     with torch.no_grad():
         model.prior.move(u.mean, u.variance, u.weight >= _FEWEST)
-        if partition.z_dim:
-            _give_units(model, z.mean[0], z.variance[0].sqrt())
+        _give_units(model, z.mean[0], z.variance[0].sqrt())
 
 
 class Moments:
