@@ -64,7 +64,7 @@ _TASKS: Mapping[str, tuple[str, str, tuple[tuple[str, ...], ...]]] = {
     ),
     "digits": (
         "Digits, 5 labels a class",
-        "scikit-learn's 1,797 digits of 8×8, a fifth of them for testing, the default settings.",
+        "scikit-learn's 1,797 digits of 8×8, a fifth of them for testing, preset `paper`.",
         (_OF_CLASSES, _OF_PICTURES),
     ),
     "mnist": (
@@ -333,8 +333,9 @@ def _of_task(task: str, methods: Mapping[str, Run]) -> Iterator[str]:
 _METHODS = """\
 ## How the methods were run
 
-*PartedVAE* is the published method with the settings that stand with each task; *with fitted prior* has a step that
-we add and that is off by default. All networks have its encoder and decoder, its batches, steps and learning rate
+*PartedVAE* is the published method with the settings that stand with each task. *our recipe* has beside them what we
+add by default ([recipe.md](recipe.md)), at the default's weights for all tasks; *with fitted prior* has only its last
+step. All networks have its encoder and decoder, its batches, steps and learning rate
 (which only PartedVAE halves on a plateau, where the published settings say so), and its weight of the reconstruction:
 pictures of 8×8 and 16×16 weigh as 1,024 pixels, sprites as 4,096, so that β = 4 stands for less in nats of the pixels
 themselves. The default's rates and γ_h were chosen on labels of training rows of digits, the sprites' settings as

@@ -96,7 +96,7 @@ _SPRITES_ROWS, _SPRITES_TEST, _SPRITES_LABELS, _SPRITES_SEED = 100_000, 10_000, 
 
 
 def _digits(seed: int) -> Task:
-    return _divided(load("digits"), seed, {}, per_class=5)
+    return _divided(load("digits"), seed, preset("paper"), per_class=5)
 
 
 def _novelty(seed: int) -> Task:

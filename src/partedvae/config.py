@@ -59,6 +59,7 @@ class Config(BaseModel):
     gamma_h: float = Field(5.0, ge=0, description="weight of the entropy of q(c|x)")
     gamma_bc: float = Field(30.0, ge=0, description="weight of the overlap of classes in the prior of u")
     bc_threshold: float = Field(0.15, ge=0, le=1, description="theta: the overlap of two classes that costs nothing")
+    gamma_zc: float = Field(40.0, ge=0, description="weight of how much z tells of the class; 0: as published")
     z_capacity: float = Field(7.0, ge=0, description="nats that z may carry in the end, C_z max")
     u_capacity: float = Field(7.0, ge=0, description="nats that u may carry in the end, C_u max")
     capacity_steps: Annotated[int, Field(ge=1)] | Auto = Field(
@@ -69,11 +70,19 @@ class Config(BaseModel):
     )
 
     fit_prior: bool = Field(
-        False, description="after training, fit p(u|c) and the units of z to the codes of the observations"
+        True, description="after training, fit p(u|c) and the units of z to the codes of the observations"
     )
     max_epochs: int = Field(100, ge=1, description="passes over the observations")
     batch_size: int = Field(64, ge=1, description="observations a step; as many labelled ones beside them")
     supervised: bool = Field(True, description="learn from the labels; false: they only name the classes (ablation)")
+    consistency: float = Field(
+        1.0,
+        ge=0,
+        description="weight, beside the labels, of classes that stay when an observation is changed; 0: as published",
+    )
+    consistency_threshold: float = Field(
+        0.95, ge=0, le=1, description="probability above which a class is expected of the changed observation"
+    )
     balance_labels: bool = Field(
         True, description="deal labelled observations so that all classes come equally often, however few one has"
     )
@@ -125,7 +134,9 @@ _CELEBA_PRIOR = [
     [0.57, 0.43],
 ]
 
-_PUBLISHED: dict[str, Any] = {
+_TERMS_OF_OURS: dict[str, Any] = {"gamma_zc": 0.0, "consistency": 0.0, "fit_prior": False}
+
+_PUBLISHED: dict[str, Any] = _TERMS_OF_OURS | {
     "gamma_x": 1.0,
     "sharpness_steps": 35_000,
     "max_epochs": 80,
@@ -137,6 +148,7 @@ _PUBLISHED: dict[str, Any] = {
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "default": {},
+    "paper": _TERMS_OF_OURS,
     "paper-mnist": _PUBLISHED
     | {
         "z_dim": 6,
@@ -188,7 +200,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "lr_patience": 2,
     },
 }
-"""What each preset changes in ``Config``. The ``paper-`` ones hold the published settings (METHOD.md)."""
+"""What each preset changes in ``Config``. The ``paper-`` ones hold the published settings (METHOD.md); ``paper`` has
+the published terms, with lengths and weights that follow the data."""
 
 
 def preset(name: str) -> Mapping[str, Any]:

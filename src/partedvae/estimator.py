@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from partedvae import factory, labels, persistence
+from partedvae.augmentation import Augmentation
 from partedvae.config import Config, preset
 from partedvae.data.dataset import Dataset
 from partedvae.data.lazy import LazyRows
@@ -73,6 +74,9 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
         trainer_options: passed to Lightning's ``Trainer``: devices, precision, logger, callbacks and so on.
         extra_terms: terms that are added to the loss, by the names that ``history_`` will have them under: functions
             of :class:`partedvae.extra_terms.Seen` that give one number. They are not saved with the model.
+        augment: how observations (N, …), as the networks see them, are changed without changing their class, for
+            ``consistency``: a function of them and a ``torch.Generator``. Default: pictures are moved a little and
+            partly erased, features partly replaced; see :mod:`partedvae.augmentation`. It is not saved either.
 
     Attributes:
         classes_: the classes; a list of arrays if there are several attributes.
@@ -112,6 +116,7 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
         gamma_h: float = _DEFAULT.gamma_h,
         gamma_bc: float = _DEFAULT.gamma_bc,
         bc_threshold: float = _DEFAULT.bc_threshold,
+        gamma_zc: float = _DEFAULT.gamma_zc,
         z_capacity: float = _DEFAULT.z_capacity,
         u_capacity: float = _DEFAULT.u_capacity,
         capacity_steps: int | str = _DEFAULT.capacity_steps,
@@ -120,6 +125,8 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
         max_epochs: int = _DEFAULT.max_epochs,
         batch_size: int = _DEFAULT.batch_size,
         supervised: bool = _DEFAULT.supervised,
+        consistency: float = _DEFAULT.consistency,
+        consistency_threshold: float = _DEFAULT.consistency_threshold,
         balance_labels: bool = _DEFAULT.balance_labels,
         lr: float = _DEFAULT.lr,
         lr_labelled: float = _DEFAULT.lr_labelled,
@@ -131,6 +138,7 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
         verbose: bool = False,
         trainer_options: Mapping[str, Any] | None = None,
         extra_terms: Mapping[str, Term] | None = None,
+        augment: Augmentation | None = None,
     ) -> None:
         self.u_dim = u_dim
         self.z_dim = z_dim
@@ -147,6 +155,7 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
         self.gamma_h = gamma_h
         self.gamma_bc = gamma_bc
         self.bc_threshold = bc_threshold
+        self.gamma_zc = gamma_zc
         self.z_capacity = z_capacity
         self.u_capacity = u_capacity
         self.capacity_steps = capacity_steps
@@ -155,6 +164,8 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.supervised = supervised
+        self.consistency = consistency
+        self.consistency_threshold = consistency_threshold
         self.balance_labels = balance_labels
         self.lr = lr
         self.lr_labelled = lr_labelled
@@ -166,6 +177,7 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
         self.verbose = verbose
         self.trainer_options = trainer_options
         self.extra_terms = extra_terms
+        self.augment = augment
 
     @classmethod
     def from_preset(cls, name: str, **overrides: Any) -> Self:
@@ -235,6 +247,7 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
                 verbose=self.verbose,
                 trainer_options=self.trainer_options,
                 extra_terms=self.extra_terms,
+                augment=self.augment,
                 checkpoints=Path(checkpoints) if checkpoints is not None else None,
                 resume_from=Path(resume_from) if resume_from is not None else None,
             )

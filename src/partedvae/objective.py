@@ -127,6 +127,33 @@ def cross_entropy(log_c: Tensor, labels: Tensor, partition: Partition) -> Tensor
     return (losses.sum(dim=0) / known.sum(dim=0).clamp(min=1)).sum()
 
 
+def consistency(changed_log_c: Tensor, log_c: Tensor, threshold: float, partition: Partition) -> Tensor:
+    """− Σ_a mean [max_k q_k > threshold] ln q(c_a = arg max q | changed x): the class should stay as x changes.
+
+    Args:
+        changed_log_c: (N, ΣK), ln q(c | changed x).
+        log_c: (N, ΣK), ln q(c | x), which is taken as it is.
+        threshold: probability above which a class counts.
+
+    Returns:
+        One value, in nats; rows that are not sure add nothing to it and count in the mean.
+
+    Source: Sohn et al. 2020 (FixMatch).
+
+    >>> sure, unsure = torch.tensor([[0.99, 0.01]]).log(), torch.tensor([[0.6, 0.4]]).log()
+    >>> layout = Partition((2,), u_dim=1, z_dim=0)
+    >>> consistency(unsure, sure, 0.95, layout), consistency(sure, unsure, 0.95, layout)
+    (tensor(0.5108), tensor(0.))
+    """
+    pairs = zip(partition.by_attribute(changed_log_c), partition.by_attribute(log_c.detach()), strict=True)
+    losses = []
+    for changed, own in pairs:
+        most, expected = own.max(dim=-1)
+        found = changed.gather(-1, expected[:, None])[:, 0]
+        losses.append(torch.where(most.exp() > threshold, -found, 0.0).mean())
+    return torch.stack(losses).sum()
+
+
 def soft_cross_entropy(log_c: Tensor, probabilities: Tensor) -> Tensor:
     """− mean Σ_k p_k ln q(c = k | x), for labels that are class probabilities p (N, K) of one attribute.
 
@@ -182,6 +209,10 @@ class Terms:
     def total(self) -> Tensor:
         """What is minimised."""
         return torch.stack(list(self.weighted.values())).sum()
+
+    def plus(self, name: str, weighted: Tensor, **measured: Tensor) -> Terms:
+        """With one more."""
+        return Terms({**self.weighted, name: weighted}, {**self.measured, **measured})
 
     def named(self) -> dict[str, Tensor]:
         """All of them, the total first, detached: what a history keeps."""

@@ -1,4 +1,4 @@
-"""The published two-optimiser recipe as a LightningModule, and ``fit``, which runs it."""
+"""The recipe of two optimisers as a LightningModule, and ``fit``, which runs it."""
 
 from __future__ import annotations
 
@@ -20,13 +20,15 @@ from torch.optim import Adam
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.utils.data import DataLoader
 
+from partedvae.augmentation import Augmentation, augmentation_for
 from partedvae.batches import Batch, LabelledBatch, training_loader, validation_loader
 from partedvae.config import Config
 from partedvae.data.stream import Stream
 from partedvae.extra_terms import Seen, Term, with_extra
 from partedvae.factory import Schedule, make_objective
+from partedvae.independence import ClassIndependence
 from partedvae.model import PartedModel, Posterior
-from partedvae.objective import Terms, cross_entropy, soft_cross_entropy
+from partedvae.objective import Terms, consistency, cross_entropy, soft_cross_entropy
 from partedvae.ondemand import OnDemand, Raw
 from partedvae.progress import EpochLines
 from partedvae.schedules import capacity, sharpness
@@ -35,6 +37,7 @@ from partedvae.streaming import StreamLoader
 Record = dict[str, float]
 
 _ROWS_BETWEEN_CHECKS = 100  # reading a loss off a device waits for it: look at many steps at once
+_BATCHES_REMEMBERED = 4
 _SCALE_LR = 20.0  # the one number that is the likelihood's scale has orders of magnitude to travel
 
 
@@ -51,9 +54,10 @@ class Observations:
 
 
 class Training(lightning.LightningModule):
-    """One step: the labelled Adam takes a step on the cross-entropy, then the main Adam one on the objective.
+    """One step: the labelled Adam takes a step on what is known of classes, then the main Adam one on the objective.
 
-    The labelled optimiser moves only the encoder and the class head. The noise comes from a generator of its own,
+    The labelled optimiser moves only the encoder and the class head: for the labels, and for classes that stay when an
+    observation is changed. The noise comes from a generator of its own,
     which is saved with a checkpoint, as are the step and the history.
 
     Source: METHOD.md, objective and supervision.
@@ -66,8 +70,15 @@ class Training(lightning.LightningModule):
         schedule: Schedule,
         seed: int,
         extra_terms: Mapping[str, Term] | None = None,
+        augment: Augmentation | None = None,
     ) -> None:
         super().__init__()
+        self.augment = augment or augmentation_for(model.scaling.shape)
+        self.independence = (
+            ClassIndependence(model.partition, _BATCHES_REMEMBERED * config.batch_size)
+            if config.gamma_zc and model.partition.z_dim
+            else None
+        )
         self.extra_terms = dict(extra_terms or {})
         self.automatic_optimization = False
         self.model, self.config, self.schedule, self.seed = model, config, schedule, seed
@@ -108,17 +119,18 @@ class Training(lightning.LightningModule):
         """One step of each optimiser."""
         main, labelled = self._both_optimizers()
         self.steps_taken += 1
-        supervision = self._supervised_loss(batch)
-        if self.config.supervised:
-            self._descend(labelled, supervision)
-
         x = self.model.scaling(batch.x)
+        supervision = self._supervision(x, batch)
+        if self.config.supervised:
+            self._descend(labelled, torch.stack(list(supervision.values())).sum())
+
         slope = sharpness(self.steps_taken, self.schedule.sharpness_steps)
         posterior = self.model.infer(x, slope, self.noise)
         terms = self._terms(x, posterior, posterior.sample(self.noise), self.steps_taken)
         self._descend(main, terms.total)
 
-        self._train.add({**terms.named(), "cross_entropy": supervision.detach()}, len(x), self.steps_taken)
+        known = {name: loss.detach() for name, loss in supervision.items()}
+        self._train.add({**terms.named(), **known}, len(x), self.steps_taken)
 
     def validation_step(self, batch: LabelledBatch, batch_idx: int) -> None:
         """The objective that the schedules end at, without noise, so that epochs can be compared."""
@@ -170,13 +182,34 @@ class Training(lightning.LightningModule):
     def _terms(self, x: Tensor, posterior: Posterior, codes: Tensor, step: int) -> Terms:
         output = self.model.decoder(codes)
         terms = self.objective(posterior, self.model.prior, self.model.likelihood.log_prob(output, x), step)
+        if self.independence is not None:
+            told = self.independence(posterior.z_mean, posterior.log_c.exp())
+            terms = terms.plus("zc_term", self.config.gamma_zc * told, zc_dependence=told)
         return with_extra(terms, self.extra_terms, Seen(x, posterior, codes, output, self.model, step))
 
-    def _supervised_loss(self, batch: Batch) -> Tensor:
-        log_c = self.model.log_classes(self.model.encoder(self.model.scaling(batch.x_labelled)))
-        if batch.labels.is_floating_point():
-            return soft_cross_entropy(log_c, batch.labels)
-        return cross_entropy(log_c, batch.labels, self.model.partition)
+    def _supervision(self, x: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """What the labelled optimiser descends, by name, weights included."""
+        labelled = self.model.scaling(batch.x_labelled)
+        if not self.config.consistency:
+            return {"cross_entropy": self._cross_entropy(self._log_classes(labelled), batch.labels)}
+        with torch.no_grad():
+            log_c = self._log_classes(x)
+        # Labels are of the changed observations too: few as they are, they would be learned by heart.
+        changed = torch.cat([self.augment(labelled, self.noise), self.augment(x, self.noise)])
+        of_labelled, of_all = self._log_classes(changed).split([len(labelled), len(x)])
+        stays = consistency(of_all, log_c, self.config.consistency_threshold, self.model.partition)
+        return {
+            "cross_entropy": self._cross_entropy(of_labelled, batch.labels),
+            "consistency": self.config.consistency * stays,
+        }
+
+    def _log_classes(self, x: Tensor) -> Tensor:
+        return self.model.log_classes(self.model.encoder(x))
+
+    def _cross_entropy(self, log_c: Tensor, labels: Tensor) -> Tensor:
+        if labels.is_floating_point():
+            return soft_cross_entropy(log_c, labels)
+        return cross_entropy(log_c, labels, self.model.partition)
 
     def _descend(self, optimizer: LightningOptimizer, loss: Tensor) -> None:
         optimizer.zero_grad()
@@ -250,6 +283,7 @@ def fit(
     verbose: bool = False,
     trainer_options: Mapping[str, Any] | None = None,
     extra_terms: Mapping[str, Term] | None = None,
+    augment: Augmentation | None = None,
     checkpoints: Path | None = None,
     resume_from: Path | None = None,
 ) -> list[Record]:
@@ -261,6 +295,7 @@ def fit(
         verbose: show a progress bar on a terminal, else a line an epoch.
         trainer_options: passed to Lightning's ``Trainer`` (devices, precision, logger, callbacks, …).
         extra_terms: added to the objective; see :mod:`partedvae.extra_terms`.
+        augment: how observations are changed for ``consistency``; default: see :mod:`partedvae.augmentation`.
         checkpoints: folder that gets a checkpoint (``last.ckpt``) after each epoch.
         resume_from: checkpoint to go on from.
 
@@ -269,7 +304,7 @@ def fit(
     """
     loader = _loader(training, config, seed)
     schedule = Schedule.of(config, len(loader) * config.max_epochs)
-    module = Training(model, config, schedule, seed, extra_terms)
+    module = Training(model, config, schedule, seed, extra_terms, augment)
     held_out = validation and validation_loader(validation.x, validation.labels, max(256, config.batch_size))
     with _quiet_lightning(), tempfile.TemporaryDirectory() as scratch:
         options = dict(trainer_options or {})

@@ -37,10 +37,11 @@ class Oracle:
         rows = np.random.default_rng(random_state).permutation(len(x))[:_ROWS]
         flat = flattened(x[rows])
         n_components = min(_COMPONENTS, flat.shape[1], len(flat))
-        # Pictures have one unit already; features may have any.
+        # Pictures have one unit already; features may have any. Components keep their sizes: made equal, the smallest
+        # would make of what no observation has, and every decoder lets through a little, all that the judge sees.
         scaler = [] if x.ndim > 2 else [StandardScaler()]
-        whitened = PCA(n_components, whiten=x.ndim == 2, random_state=random_state)
-        self._judge: Pipeline = make_pipeline(*scaler, whitened, SVC(C=10.0, gamma="scale", class_weight="balanced"))
+        components = PCA(n_components, random_state=random_state)
+        self._judge: Pipeline = make_pipeline(*scaler, components, SVC(C=10.0, gamma="scale", class_weight="balanced"))
         self._judge.fit(flat, labels[rows])
 
     def judge(self, x: Array) -> Array:

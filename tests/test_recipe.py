@@ -1,0 +1,198 @@
+"""What we add to the published recipe: independence of z and c, consistency, and the presets that are without them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.datasets import load_digits
+from torch import Tensor
+
+from partedvae import PartedVAE
+from partedvae.augmentation import augmentation_for, change_features, change_pictures
+from partedvae.config import PRESETS, Config
+from partedvae.independence import ClassIndependence, dependence
+from partedvae.objective import consistency
+from partedvae.partition import Partition
+
+SMALL = {"max_epochs": 2, "hidden_dim": 16, "u_dim": 2, "z_dim": 2, "random_state": 0}
+
+
+def noise(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def slow_dependence(z: np.ndarray, w: np.ndarray, others: np.ndarray, v: np.ndarray) -> float:
+    """The definition, pair by pair, in float64."""
+    there = v.sum(axis=1) > 0
+    width = 0.1 * z.shape[1]
+    spread = np.maximum(others[there].std(axis=0), 1e-3)
+    expected = (1 + 2 / width) ** (-z.shape[1] / 2)
+    total = 0.0
+    for i in range(len(z)):
+        pairs = [j for j in range(len(others)) if there[j] and j != i]
+        excess = []
+        for j in pairs:
+            share = 0.0
+            for k in range(w.shape[1]):
+                share += w[i, k] * v[j, k] / max(v[:, k].sum() - w[i, k], 1.0) / w[i].sum()
+            excess.append(share)
+        kernel = [np.exp(-(((z[i] - others[j]) / spread) ** 2).sum() / (2 * width)) / expected for j in pairs]
+        total += sum((e - sum(excess) / len(pairs)) * k for e, k in zip(excess, kernel, strict=True))
+    return total / len(z)
+
+
+@given(st.integers(0, 10_000), st.integers(1, 4), st.integers(1, 3), st.integers(0, 9))
+def test_dependence_is_its_definition(seed: int, z_dim: int, n_attributes: int, remembered: int) -> None:
+    rng = np.random.default_rng(seed)
+    z, others = rng.normal(size=(7, z_dim)), rng.normal(size=(remembered, z_dim))
+    w, v = (
+        np.concatenate([rng.dirichlet(np.ones(3), size=n) for _ in range(n_attributes)], axis=1)
+        for n in (7, remembered)
+    )
+    v[::3] = 0  # not there
+    every, known = np.concatenate([z, others]), np.concatenate([w, v])
+    found = dependence(*(torch.tensor(part) for part in (z, w, every, known)))
+    assert float(found) == pytest.approx(slow_dependence(z, w, every, known), abs=1e-9)
+
+
+def test_dependence_tells_means_spreads_and_curves_from_nothing() -> None:
+    z = torch.randn(600, 2, generator=noise())
+    classes = torch.eye(2).repeat_interleave(300, dim=0)
+    first = classes[:, :1].bool()
+    ring = z / z.norm(dim=1, keepdim=True)
+    codes = {
+        "nothing": z,
+        "mean": z + first,
+        "spread": torch.where(first, 0.5 * z, z),
+        "ring": torch.where(first, ring, z),
+    }
+    found = {name: float(dependence(code, classes, code, classes)) for name, code in codes.items()}
+    assert abs(found.pop("nothing")) < 0.05
+    assert min(found.values()) > 0.1
+
+
+@given(st.floats(1e-2, 1e3))
+def test_dependence_has_no_unit(scale: float) -> None:
+    z, classes = torch.randn(50, 3, generator=noise()), torch.eye(5).repeat(10, 1)
+    own, scaled = (dependence(code, classes, code, classes) for code in (z, scale * z))
+    torch.testing.assert_close(own, scaled, rtol=1e-3, atol=1e-4)
+
+
+def test_descending_the_dependence_takes_the_class_out_of_z() -> None:
+    classes = torch.eye(3).repeat_interleave(60, dim=0)
+    z = (torch.randn(180, 2, generator=noise()) + 2 * classes[:, :2]).requires_grad_()
+    optimizer = torch.optim.Adam([z], lr=0.05)
+    before = float(dependence(z, classes, z.detach(), classes).detach())
+    for _ in range(150):
+        optimizer.zero_grad()
+        dependence(z, classes, z.detach(), classes).backward()
+        optimizer.step()
+    assert float(dependence(z, classes, z.detach(), classes).detach()) < 0.1 * before
+    means = torch.stack([z[classes[:, k] > 0].mean(dim=0) for k in range(3)]) / z.std(dim=0)
+    assert float(means.var(dim=0).sum().detach()) < 0.1
+
+
+def test_classes_that_are_alone_are_compared_with_nothing() -> None:
+    z, classes = torch.randn(6, 2, generator=noise()).requires_grad_(), torch.eye(6)
+    value = dependence(z, classes, z.detach(), classes)
+    value.backward()
+    assert float(value.detach()) == 0
+    assert z.grad is not None
+    assert z.grad.abs().max() == 0
+
+
+def test_memory_holds_the_latest_codes_and_only_in_training() -> None:
+    measure = ClassIndependence(Partition((2,), 1, 1), n_remembered=4)
+    batches = [torch.tensor([[0.0], [1.0], [2.0]]), torch.tensor([[3.0], [4.0], [5.0]])]
+    for batch in batches:
+        measure(batch, torch.full((3, 2), 0.5))
+    assert measure.codes[:, 0].tolist() == [3, 4, 5, 0]
+    measure.eval()
+    measure(torch.zeros(3, 1), torch.full((3, 2), 0.5))
+    assert measure.codes[:, 0].tolist() == [3, 4, 5, 0]
+
+
+def test_consistency_takes_the_class_of_the_observation_as_it_is() -> None:
+    layout = Partition((2, 3), u_dim=1, z_dim=0)
+    own = torch.tensor([[0.99, 0.01, 0.5, 0.25, 0.25], [0.3, 0.7, 0.0, 0.04, 0.96]]).clamp(min=1e-9).log()
+    changed = torch.tensor([[0.5, 0.5, 0.1, 0.8, 0.1], [0.5, 0.5, 0.5, 0.25, 0.25]]).log().requires_grad_()
+    found = consistency(changed, own.requires_grad_(), 0.95, layout)
+    assert float(found.detach()) == pytest.approx((np.log(2) + np.log(4)) / 2)
+    found.backward()
+    assert own.grad is None
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 13, 9), (5,), (1,)])
+def test_augmentation_keeps_shape_and_range_and_follows_its_noise(shape: tuple[int, ...]) -> None:
+    x = torch.rand(20, *shape, generator=noise(1))
+    augment = augmentation_for(shape)
+    once, again, other = augment(x, noise(2)), augment(x, noise(2)), augment(x, noise(3))
+    assert once.shape == x.shape
+    assert once.dtype == x.dtype
+    assert 0 <= float(once.min()) <= float(once.max()) <= 1
+    assert torch.equal(once, again)
+    assert not torch.equal(once, other)
+
+
+def test_pictures_are_moved_not_mirrored() -> None:
+    """A mark left of the middle stays left of it whatever is drawn: nothing is flipped."""
+    x = torch.zeros(500, 1, 16, 16)
+    x[:, :, 6:10, 1:4] = 1
+    changed = change_pictures(x, noise())
+    columns = torch.arange(16.0)
+    seen = changed.sum(dim=(1, 2, 3)) > 1
+    centre = (changed.sum(dim=(1, 2)) @ columns)[seen] / changed.sum(dim=(1, 2, 3))[seen]
+    assert float(seen.float().mean()) > 0.9
+    assert float((centre < 7.5).float().mean()) > 0.99
+    assert float(centre.std()) > 0.5
+
+
+def test_features_keep_the_values_of_their_column() -> None:
+    x = torch.stack([torch.arange(100.0), torch.randint(2, (100,), generator=noise()).float()], dim=1)
+    changed = change_features(x, noise())
+    assert set(changed[:, 1].tolist()) <= {0.0, 1.0}
+    assert set(changed[:, 0].tolist()) <= set(x[:, 0].tolist())
+    assert 0.1 < float((changed[:, 0] != x[:, 0]).float().mean()) < 0.4
+
+
+def test_published_presets_are_without_what_we_add() -> None:
+    for name, settings in PRESETS.items():
+        config = Config.checked(settings)
+        added = bool(config.gamma_zc), bool(config.consistency), config.fit_prior
+        assert added == ((True,) * 3 if name == "default" else (False,) * 3), name
+
+
+def test_each_part_has_its_column_in_the_history() -> None:
+    x, y = load_digits(return_X_y=True)
+    parts = {"gamma_zc": {"zc_term", "zc_dependence"}, "consistency": {"consistency"}}
+    for part, columns in parts.items():
+        on, off = (PartedVAE(**SMALL, **changed).fit(x[:200], y[:200]) for changed in ({}, {part: 0.0}))
+        assert columns == set(on.history_[0]) - set(off.history_[0])
+
+
+def test_a_users_own_augmentation_is_used_and_scikit_learn_knows_it() -> None:
+    x, y = load_digits(return_X_y=True)
+    seen = []
+
+    def unchanged(batch: Tensor, generator: torch.Generator) -> Tensor:
+        seen.append(tuple(batch.shape))
+        return batch
+
+    model = PartedVAE(**SMALL, augment=unchanged).fit(x[:200], y[:200])
+    assert set(seen) == {(64, 64), (8, 64)}
+    assert model.get_params()["augment"] is unchanged
+
+
+def test_z_of_a_fit_knows_less_of_the_class() -> None:
+    from partedvae.metrics import leakage
+
+    x, y = load_digits().images, load_digits().target
+    settings = {"max_epochs": 25, "random_state": 0, "consistency": 0.0, "fit_prior": False}
+    with_term, without = (
+        float(leakage(PartedVAE(**settings, gamma_zc=weight).fit(x[:1200], y[:1200]).encode(x[1200:]).z, y[1200:]))
+        for weight in (40.0, 0.0)
+    )
+    assert with_term < 0.6 * without
