@@ -244,7 +244,7 @@ def test_help_lists_every_command_with_an_example() -> None:
         (("train", "digits", "--set", "u_dims=5", "--out", "OUT"), 2, "no setting 'u_dims'"),
         (("train", "digits", "--set", "u_dim", "--out", "OUT"), 2, "key=value"),
         (("train", "digits", "--set", "u_dim=0", "--out", "OUT"), 2, "u_dim=0"),
-        (("train", "digits", "--preset", "paper", "--out", "OUT"), 2, "paper-mnist"),
+        (("train", "digits", "--preset", "papers", "--out", "OUT"), 2, "paper-mnist"),
         (("train", "digits", "--config", "missing.yaml", "--out", "OUT"), 2, "missing.yaml"),
         (("train", "digits", "--holdout", "2", "--out", "OUT"), 2, "--holdout 2"),
         (("train", "digits", "--size", "big", "--out", "OUT"), 2, "--size big"),

@@ -427,7 +427,7 @@ def test_weights_of_another_model_are_refused(fitted: PartedVAE, digits: Digits,
 def test_the_signature_is_the_configuration() -> None:
     parameters = inspect.signature(PartedVAE).parameters
     fields = Config.model_fields
-    assert list(parameters) == [*fields, "verbose", "trainer_options", "extra_terms"]
+    assert list(parameters) == [*fields, "verbose", "trainer_options", "extra_terms", "augment"]
     assert {name: parameters[name].default for name in fields} == {
         name: field.default for name, field in fields.items()
     }

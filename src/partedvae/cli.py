@@ -72,7 +72,7 @@ def train(
     ] = 0.0,
     epochs: Annotated[int | None, typer.Option(min=1, help="passes over the data")] = None,
     seed: Annotated[int, typer.Option(min=0, help="seed of the choice of rows and of training")] = 0,
-    preset: Annotated[str, typer.Option(help="default, paper-mnist, paper-dsprites or paper-celeba")] = "default",
+    preset: Annotated[str, typer.Option(help="default, paper, paper-mnist, paper-dsprites, paper-celeba")] = "default",
     config: Annotated[Path | None, typer.Option(metavar="FILE.yaml", help="settings, over those of the preset")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="one setting; repeatable")

@@ -10,7 +10,17 @@ from torch import Tensor
 from partedvae.model import PartedModel, Posterior
 from partedvae.objective import Terms
 
-_OF_A_RECORD = ("epoch", "step", "z_capacity", "u_capacity", "lr", "lr_labelled", "loss", "cross_entropy")
+_OF_A_RECORD = (
+    "epoch",
+    "step",
+    "z_capacity",
+    "u_capacity",
+    "lr",
+    "lr_labelled",
+    "loss",
+    "cross_entropy",
+    "consistency",
+)
 
 
 @dataclass(frozen=True)
