@@ -1,7 +1,7 @@
 """Every method on every task with every seed: one cell each, kept as JSON, so that what is finished is not done again.
 
-    python benchmarks/grid.py [--tasks digits sprites …] [--methods PartedVAE M2 …] [--seeds 3] [--jobs 2]
-                              [--out benchmarks/results/cells]
+    python benchmarks/grid.py [--tasks digits sprites …] [--methods PartedVAE M2 …] [--without M2 …] [--seeds 3]
+                              [--jobs 2] [--out benchmarks/results/cells]
 
 A cell is trained with one thread; --jobs cells at a time. Stop whenever you like and start again: cells whose file is
 there are left alone. To have one again, delete its file. What they say together: python benchmarks/results.py
@@ -74,11 +74,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tasks", nargs="+", choices=list(TASKS), default=ON_TWO_CORES, metavar="TASK")
     parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS), metavar="METHOD")
+    parser.add_argument("--without", nargs="+", choices=list(METHODS), default=[], metavar="METHOD")
     parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--out", type=Path, default=record.CELLS)
     arguments = parser.parse_args()
-    wanted = list(cells(arguments.tasks, arguments.methods, arguments.seeds))
+    methods = [method for method in arguments.methods if method not in arguments.without]
+    wanted = list(cells(arguments.tasks, methods, arguments.seeds))
     missing = [cell for cell in wanted if not (arguments.out / f"{cell.name}.json").exists()]
     console = Console(soft_wrap=True)
     console.print(f"{len(wanted)} cells, {len(wanted) - len(missing)} of them finished before")
