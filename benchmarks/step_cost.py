@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,7 +34,7 @@ def main() -> None:
     x = rng.integers(256, size=(arguments.steps * _BATCH, arguments.side, arguments.side), dtype=np.uint8)
     y = np.where(np.arange(len(x)) < 4 * _BATCH, np.arange(len(x)) % 10, -1)
 
-    def seconds(settings: dict[str, object]) -> float:
+    def seconds(settings: dict[str, Any]) -> float:
         """Of two epochs less one: what a fit costs before and after its steps falls away."""
         taken = []
         for epochs in (1, 2):

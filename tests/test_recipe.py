@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -17,7 +19,7 @@ from partedvae.independence import ClassIndependence, dependence
 from partedvae.objective import consistency
 from partedvae.partition import Partition
 
-SMALL = {"max_epochs": 2, "hidden_dim": 16, "u_dim": 2, "z_dim": 2, "random_state": 0}
+SMALL: dict[str, Any] = {"max_epochs": 2, "hidden_dim": 16, "u_dim": 2, "z_dim": 2, "random_state": 0}
 
 
 def noise(seed: int = 0) -> torch.Generator:
@@ -169,7 +171,7 @@ def test_each_part_has_its_column_in_the_history() -> None:
     x, y = load_digits(return_X_y=True)
     parts = {"gamma_zc": {"zc_term", "zc_dependence"}, "consistency": {"consistency"}}
     for part, columns in parts.items():
-        on, off = (PartedVAE(**SMALL, **changed).fit(x[:200], y[:200]) for changed in ({}, {part: 0.0}))
+        on, off = (PartedVAE(**SMALL, **changed).fit(x[:200], y[:200]) for changed in (dict[str, Any](), {part: 0.0}))
         assert columns == set(on.history_[0]) - set(off.history_[0])
 
 
@@ -190,7 +192,7 @@ def test_z_of_a_fit_knows_less_of_the_class() -> None:
     from partedvae.metrics import leakage
 
     x, y = load_digits().images, load_digits().target
-    settings = {"max_epochs": 25, "random_state": 0, "consistency": 0.0, "fit_prior": False}
+    settings: dict[str, Any] = {"max_epochs": 25, "random_state": 0, "consistency": 0.0, "fit_prior": False}
     with_term, without = (
         float(leakage(PartedVAE(**settings, gamma_zc=weight).fit(x[:1200], y[:1200]).encode(x[1200:]).z, y[1200:]))
         for weight in (40.0, 0.0)
