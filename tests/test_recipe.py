@@ -13,9 +13,10 @@ from sklearn.datasets import load_digits
 from torch import Tensor
 
 from partedvae import PartedVAE
-from partedvae.augmentation import augmentation_for, change_features, change_pictures
+from partedvae.augmentation import Augmentation, augmentation_for, change_features, change_pictures
 from partedvae.config import PRESETS, Config
 from partedvae.independence import ClassIndependence, dependence
+from partedvae.metrics import leakage
 from partedvae.objective import consistency
 from partedvae.partition import Partition
 
@@ -188,9 +189,25 @@ def test_a_users_own_augmentation_is_used_and_scikit_learn_knows_it() -> None:
     assert model.get_params()["augment"] is unchanged
 
 
-def test_z_of_a_fit_knows_less_of_the_class() -> None:
-    from partedvae.metrics import leakage
+@pytest.mark.parametrize(("answer", "named"), [(lambda x, _: x[:, :3], "(64, 3)"), (lambda x, _: None, "NoneType")])
+def test_an_augmentation_that_gives_something_else_is_named(answer: Augmentation, named: str) -> None:
+    x, y = load_digits(return_X_y=True)
+    with pytest.raises(ValueError, match=r"augment should give .* \(64, 64\); it gives") as refused:
+        PartedVAE(**SMALL, augment=answer).fit(x[:200], y[:200])
+    assert named in str(refused.value)
 
+
+@pytest.mark.parametrize("precision", ["bf16-mixed", "64-true"])
+@pytest.mark.parametrize("flat", [False, True])
+def test_the_default_trains_in_other_precisions(precision: str, flat: bool) -> None:
+    x, y = load_digits().images, load_digits().target
+    given = x.reshape(len(x), -1) if flat else x
+    model = PartedVAE(**SMALL, trainer_options={"precision": precision}).fit(given[:200], y[:200])
+    assert np.isfinite(model.history_[-1]["zc_dependence"])
+    assert np.isfinite(model.predict_proba(given)).all()
+
+
+def test_z_of_a_fit_knows_less_of_the_class() -> None:
     x, y = load_digits().images, load_digits().target
     settings: dict[str, Any] = {"max_epochs": 25, "random_state": 0, "consistency": 0.0, "fit_prior": False}
     with_term, without = (

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from sklearn.datasets import load_digits
 from sklearn.metrics import balanced_accuracy_score
 
 from partedvae.metrics.calibration import (
@@ -177,3 +178,12 @@ def test_novelty_is_told_by_low_scores() -> None:
 def test_what_is_no_probability_is_refused(probabilities: Any, labels: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         expected_calibration_error(probabilities, labels)
+
+
+def test_the_judge_of_a_table_bears_that_decoders_stray_a_little() -> None:
+    """Some pixels of digits are dark in all rows but a few: a hundredth of the range is many deviations there."""
+    x, labels = load_digits(return_X_y=True)
+    oracle = Oracle(x[:1200], labels[:1200])
+    strayed = x[1200:] + np.random.default_rng(0).normal(scale=0.01 * x.max(), size=x[1200:].shape)
+    assert oracle.accuracy(x[1200:], labels[1200:]) > 0.9
+    assert oracle.accuracy(strayed, labels[1200:]) > 0.9

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partedvae import PartedVAE
-from partedvae.config import Config
+from partedvae.config import Config, preset
 from rivals.learned import Learned, Parted, read_from_codes
 from tasks import Task
 
@@ -24,11 +24,9 @@ ABLATIONS: dict[str, dict[str, Any]] = {
 }
 """What is removed, and how."""
 
-_DEFAULT = Config()
-OF_OURS = ("gamma_zc", "consistency", "fit_prior")
 ADDITIONS: dict[str, dict[str, Any]] = {
     "with fitted prior": {"fit_prior": True},
-    "our recipe": {name: getattr(_DEFAULT, name) for name in OF_OURS},
+    "our recipe": {name: getattr(Config(), name) for name in preset("paper")},
 }
 """What we add to the paper for whoever asks, and how."""
 

@@ -28,6 +28,19 @@ def augmentation_for(shape: tuple[int, ...]) -> Augmentation:
     return change_pictures if len(shape) == 3 else change_features
 
 
+def changed(x: Tensor, augment: Augmentation, generator: torch.Generator) -> Tensor:
+    """Observations changed by whoever's augmentation.
+
+    Raises:
+        ValueError: it gives something that is not observations like those that it got.
+    """
+    found = augment(x, generator)
+    if not isinstance(found, Tensor) or found.shape != x.shape:
+        what = f"of shape {tuple(found.shape)}" if isinstance(found, Tensor) else f"a {type(found).__name__}"
+        raise ValueError(f"augment should give a tensor of the shape that it got, {tuple(x.shape)}; it gives {what}.")
+    return found
+
+
 def change_pictures(x: Tensor, generator: torch.Generator) -> Tensor:
     """Turn, zoom, stretch, shear and shift each picture a little, and erase a square of it. Nothing is mirrored.
 

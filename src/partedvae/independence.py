@@ -75,8 +75,8 @@ class ClassIndependence(nn.Module):
 
     def forward(self, z: Tensor, classes: Tensor) -> Tensor:
         """The dependence of z (N, d_z) on classes (N, ΣK), which are taken as they are; in training both are kept."""
-        now, then = z.detach().float(), classes.detach().float()
-        codes, known = torch.cat([now, self.codes]), torch.cat([then, self.classes])
+        z, classes = (part.to(torch.promote_types(part.dtype, torch.float32)) for part in (z, classes.detach()))
+        codes, known = torch.cat([z.detach(), self.codes]), torch.cat([classes, self.classes])
         if self.training:
             self.codes, self.classes = codes[: len(self.codes)], known[: len(self.classes)]
-        return dependence(z.float(), then, codes, known)
+        return dependence(z, classes, codes, known)

@@ -20,7 +20,7 @@ from torch.optim import Adam
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.utils.data import DataLoader
 
-from partedvae.augmentation import Augmentation, augmentation_for
+from partedvae.augmentation import Augmentation, augmentation_for, changed
 from partedvae.batches import Batch, LabelledBatch, training_loader, validation_loader
 from partedvae.config import Config
 from partedvae.data.stream import Stream
@@ -37,7 +37,7 @@ from partedvae.streaming import StreamLoader
 Record = dict[str, float]
 
 _ROWS_BETWEEN_CHECKS = 100  # reading a loss off a device waits for it: look at many steps at once
-_BATCHES_REMEMBERED = 4
+_BATCHES_REMEMBERED = 4  # enough to have of each of ten classes two dozen; older ones are of another encoder
 _SCALE_LR = 20.0  # the one number that is the likelihood's scale has orders of magnitude to travel
 
 
@@ -57,8 +57,8 @@ class Training(lightning.LightningModule):
     """One step: the labelled Adam takes a step on what is known of classes, then the main Adam one on the objective.
 
     The labelled optimiser moves only the encoder and the class head: for the labels, and for classes that stay when an
-    observation is changed. The noise comes from a generator of its own,
-    which is saved with a checkpoint, as are the step and the history.
+    observation is changed. The noise comes from a generator of its own, which is saved with a checkpoint, as are the
+    step and the history.
 
     Source: METHOD.md, objective and supervision.
     """
@@ -190,13 +190,13 @@ class Training(lightning.LightningModule):
     def _supervision(self, x: Tensor, batch: Batch) -> dict[str, Tensor]:
         """What the labelled optimiser descends, by name, weights included."""
         labelled = self.model.scaling(batch.x_labelled)
-        if not self.config.consistency:
+        if not (self.config.supervised and self.config.consistency):
             return {"cross_entropy": self._cross_entropy(self._log_classes(labelled), batch.labels)}
         with torch.no_grad():
             log_c = self._log_classes(x)
         # Labels are of the changed observations too: few as they are, they would be learned by heart.
-        changed = torch.cat([self.augment(labelled, self.noise), self.augment(x, self.noise)])
-        of_labelled, of_all = self._log_classes(changed).split([len(labelled), len(x)])
+        both = torch.cat([changed(part, self.augment, self.noise) for part in (labelled, x)])
+        of_labelled, of_all = self._log_classes(both).split([len(labelled), len(x)])
         stays = consistency(of_all, log_c, self.config.consistency_threshold, self.model.partition)
         return {
             "cross_entropy": self._cross_entropy(of_labelled, batch.labels),

@@ -7,19 +7,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
+from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from partedvae.data.images import in_unit_range
 
 Array = NDArray[Any]
 
-_COMPONENTS, _ROWS = 60, 10_000
+_COMPONENTS, _TREES, _ROWS = 60, 200, 10_000
 
 
 class Oracle:
-    """A support vector machine on the principal components of observations of any shape.
+    """A support vector machine on the principal components of pictures; extremely randomised trees on features.
 
     Args:
         x: observations (N, …); pictures of uint8, or floats in the range of the model's.
@@ -36,13 +36,8 @@ class Oracle:
     def __init__(self, x: Array, labels: Array, random_state: int = 0) -> None:
         rows = np.random.default_rng(random_state).permutation(len(x))[:_ROWS]
         flat = flattened(x[rows])
-        n_components = min(_COMPONENTS, flat.shape[1], len(flat))
-        # Pictures have one unit already; features may have any. Components keep their sizes: made equal, the smallest
-        # would make of what no observation has, and every decoder lets through a little, all that the judge sees.
-        scaler = [] if x.ndim > 2 else [StandardScaler()]
-        components = PCA(n_components, random_state=random_state)
-        self._judge: Pipeline = make_pipeline(*scaler, components, SVC(C=10.0, gamma="scale", class_weight="balanced"))
-        self._judge.fit(flat, labels[rows])
+        judge = _of_pictures(flat, random_state) if x.ndim > 2 else _of_features(random_state)
+        self._judge = judge.fit(flat, labels[rows])
 
     def judge(self, x: Array) -> Array:
         """What each observation shows, (N,)."""
@@ -57,3 +52,13 @@ class Oracle:
 def flattened(x: Array) -> Array:
     """Observations as rows of floats; pictures of uint8 in [0, 1], as the model gives them back."""
     return in_unit_range(x).astype(np.float64).reshape(len(x), -1)
+
+
+def _of_pictures(flat: Array, random_state: int) -> Pipeline:
+    components = PCA(min(_COMPONENTS, *flat.shape), random_state=random_state)
+    return make_pipeline(components, SVC(C=10.0, gamma="scale", class_weight="balanced"))
+
+
+def _of_features(random_state: int) -> ExtraTreesClassifier:
+    # Not by distances: in units of a column that hardly varies, the little by which decoders stray is everything.
+    return ExtraTreesClassifier(_TREES, class_weight="balanced", random_state=random_state)
