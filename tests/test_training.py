@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from partedvae import PartedVAE
 from partedvae.batches import Draws, training_loader
+from partedvae.report.figures.curves import TERM_TITLES
 from partedvae.training import TrainingDivergedError
 
 Array = NDArray[Any]
@@ -43,6 +44,12 @@ def test_one_record_an_epoch_with_every_term_by_name(digits: Digits) -> None:
     assert [record["step"] for record in history] == [5, 10]  # 300 rows are 4 batches of 64 and a tail of 44
     for record in history:
         assert set(record) >= TERMS | MEASURED | {"loss", "lr", "lr_labelled"}
+        weighted = {name for name in record if name.endswith("_term")} | {
+            "reconstruction",
+            "cross_entropy",
+            "consistency",
+        }
+        assert set(TERM_TITLES) == weighted  # a report shows them all
         assert record["loss"] == pytest.approx(sum(record[name] for name in TERMS), rel=1e-4)
         assert all(np.isfinite(value) for value in record.values())
 

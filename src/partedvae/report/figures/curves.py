@@ -18,7 +18,9 @@ TERM_TITLES = {
     "c_term": "classes in proportion",
     "entropy_term": "entropy of q(c|x)",
     "bc_term": "overlap of classes",
+    "zc_term": "class told by z",
     "cross_entropy": "cross-entropy on labels",
+    "consistency": "changed, of the same class",
 }
 
 
@@ -31,14 +33,15 @@ def losses(history: Sequence[Record]) -> Figure:
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     epochs = [record["epoch"] + 1 for record in history]
     for axis, name in zip(axes, names, strict=False):
-        axis.plot(epochs, [record[name] for record in history], color=ACCENT, label="training")
+        values = [record[name] for record in history]
+        axis.plot(epochs, values, color=ACCENT, label="training")
         if f"val_{name}" in history[-1]:
             validation = [record.get(f"val_{name}", np.nan) for record in history]
             axis.plot(epochs, validation, color=SECOND, label="validation")
             axis.legend(frameon=False, fontsize=7)
         axis.set_title(TERM_TITLES[name], fontsize=9)
-        if name != "reconstruction":  # the others are zero at best
-            axis.set_ylim(bottom=0, top=None if any(record[name] for record in history) else 1)
+        if name != "reconstruction":  # the others are zero at best, but for what a batch estimates a little below
+            axis.set_ylim(bottom=min(0, *values), top=None if any(values) else 1)
         axis.set_xlabel("epoch", fontsize=8)
         plain(axis)
     for axis in axes[len(names) :]:
