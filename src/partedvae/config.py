@@ -86,6 +86,9 @@ class Config(BaseModel):
     balance_labels: bool = Field(
         True, description="deal labelled observations so that all classes come equally often, however few one has"
     )
+    calibration_fraction: float = Field(
+        0.0, ge=0, lt=1, description="share of the labels that is kept aside, to find after training how sure to be"
+    )
     lr: float = Field(1e-3, gt=0, description="learning rate of the main Adam")
     lr_labelled: float = Field(1e-3, gt=0, description="learning rate of the labelled Adam")
     lr_patience: int | None = Field(

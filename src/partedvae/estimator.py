@@ -19,6 +19,7 @@ from torch import Tensor
 
 from partedvae import factory, labels, persistence
 from partedvae.augmentation import Augmentation
+from partedvae.batches import known_rows
 from partedvae.config import Config, preset
 from partedvae.data.dataset import Dataset
 from partedvae.data.lazy import LazyRows
@@ -36,7 +37,15 @@ from partedvae.persistence import SavedModel
 from partedvae.prior_fit import fit_prior
 from partedvae.scaling import Scaling, extent
 from partedvae.selection import most_worth_labelling
-from partedvae.supervision import class_counts, held_out, labels_of, warn_of_conflicts
+from partedvae.supervision import (
+    class_counts,
+    held_out,
+    kept_for_calibration,
+    labels_of,
+    targets,
+    warn_of_conflicts,
+)
+from partedvae.temperature import scale_classes
 from partedvae.training import Observations, fit
 
 T = TypeVar("T")
@@ -128,6 +137,7 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
         consistency: float = _DEFAULT.consistency,
         consistency_threshold: float = _DEFAULT.consistency_threshold,
         balance_labels: bool = _DEFAULT.balance_labels,
+        calibration_fraction: float = _DEFAULT.calibration_fraction,
         lr: float = _DEFAULT.lr,
         lr_labelled: float = _DEFAULT.lr_labelled,
         lr_patience: int | None = _DEFAULT.lr_patience,
@@ -167,6 +177,7 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
         self.consistency = consistency
         self.consistency_threshold = consistency_threshold
         self.balance_labels = balance_labels
+        self.calibration_fraction = calibration_fraction
         self.lr = lr
         self.lr_labelled = lr_labelled
         self.lr_patience = lr_patience
@@ -231,6 +242,7 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
             others = self._read(x)
             training = given
             validation = Observations(others, torch.from_numpy(labels.encode_as(y, len(others), attributes)))
+        training, aside = kept_for_calibration(training, config.calibration_fraction, seed)
         if config.early_stopping and validation is None:
             raise ValueError("early_stopping needs validation_fraction > 0, or validation_data in fit.")
         likelihood = factory.choose_likelihood(config, training.x)
@@ -253,6 +265,8 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
             )
             if config.fit_prior:
                 fit_prior(net, training.x, config.batch_size)
+        if aside is not None:
+            _calibrate(net, aside)
         self._set_fitted(net, attributes, config, likelihood, class_prior, history)
         return self
 
@@ -272,6 +286,31 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
         self.config_ = config
         self.likelihood_ = likelihood
         self.class_prior_ = class_prior
+
+    def calibrate(self, X: Observed, y: ArrayLike | None = None) -> Self:
+        """Make the probabilities those that are kept, by observations whose labels fit did not see.
+
+        Each attribute's logits are divided by one temperature, so predictions stay as they are. The argument
+        ``calibration_fraction`` does this in fit, with labels that it keeps aside.
+
+        Args:
+            X: observations; or a :class:`partedvae.data.Dataset`, which has its labels with it.
+            y: their labels, missing ones marked.
+
+        Raises:
+            ValueError: there is no label, or one that is not a class.
+
+        Source: Guo et al. 2017, *On calibration of modern neural networks*.
+        """
+        net = self._fitted_net()
+        raw = self._observations(X)
+        if isinstance(X, Dataset):
+            y = X.y
+        known = torch.from_numpy(labels.encode_as(y, len(raw), self.attributes_))
+        if not known_rows(known).any():
+            raise ValueError("y has no label at all: there is nothing to calibrate by.")
+        _calibrate(net, Observations(raw, known))
+        return self
 
     # ------------------------------------------------------------------------------------------- what a thing is
 
@@ -594,6 +633,11 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
         if not 0 <= dim < sizes[code]:
             raise ValueError(f"dim={dim}: {code} has {sizes[code]} dimensions, counted from 0.")
         return dim if code == "u" else partition.u_size + dim
+
+
+def _calibrate(net: PartedModel, labelled: Observations) -> None:
+    wanted = targets(labelled.labels, net.partition.class_sizes)
+    scale_classes(net.class_head, net.partition, infer(net, labelled.x).log_c, wanted)
 
 
 def _is_lazy(rows: Any) -> bool:

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
 
 from partedvae import labels
 from partedvae.batches import known_rows
@@ -66,6 +68,43 @@ def held_out(given: Observations, fraction: float, seed: int) -> tuple[Observati
         raise ValueError(f"validation_fraction={fraction}: too few observations to divide; X has {len(given.x)}.")
     training, validation = (Observations(take_rows(given.x, rows), given.labels[rows]) for rows in (kept, out))
     return training, validation
+
+
+def kept_for_calibration(given: Observations, fraction: float, seed: int) -> tuple[Observations, Observations | None]:
+    """Observations with some of their labels hidden, and those observations with the labels that are hidden.
+
+    The share is taken of each class of the first attribute, so that the others learn from all of them.
+
+    Raises:
+        ValueError: too few labels to divide.
+    """
+    if fraction == 0:
+        return given, None
+    labelled = known_rows(given.labels).nonzero()[:, 0]
+    soft = given.labels.is_floating_point()
+    classes = given.labels[labelled].argmax(dim=1) if soft else given.labels[labelled, 0]
+    order = torch.from_numpy(np.random.default_rng(seed).permutation(len(labelled)))
+    by_class = [order[classes[order] == k] for k in classes.unique()]
+    chosen = torch.cat([rows[: round(fraction * len(rows))] for rows in by_class])
+    if not len(chosen):
+        raise ValueError(f"calibration_fraction={fraction}: the {len(labelled)} labels are too few to keep some aside.")
+    rows = labelled[chosen.sort().values]
+    hidden = given.labels.clone()
+    hidden[rows] = 0 if soft else labels.MISSING
+    return Observations(given.x, hidden), Observations(take_rows(given.x, rows), given.labels[rows])
+
+
+def targets(known: Tensor, sizes: Sequence[int]) -> Tensor:
+    """Labels as what training wants to see, (N, ΣK): one-hot for each attribute, zeros where it is missing.
+
+    >>> targets(torch.tensor([[1, -1], [0, 2]]), (2, 3))
+    tensor([[0., 1., 0., 0., 0.],
+            [1., 0., 0., 0., 1.]])
+    """
+    if known.is_floating_point():
+        return known
+    one_hot = [F.one_hot(column + 1, size + 1)[:, 1:] for column, size in zip(known.T, sizes, strict=True)]
+    return torch.cat(one_hot, dim=1).float()
 
 
 def warn_of_conflicts(x: Raw, known: Array) -> None:

@@ -1,0 +1,132 @@
+"""Temperature scaling: what it finds, and that it changes how sure the predictor is and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy.special import log_softmax, softmax
+
+from partedvae import PartedVAE
+from partedvae.data import load
+from partedvae.metrics import negative_log_likelihood
+from partedvae.temperature import temperature
+
+Array = NDArray[Any]
+
+SETTINGS: dict[str, Any] = {"u_dim": 3, "z_dim": 2, "hidden_dim": 32, "max_epochs": 8, "random_state": 0}
+
+
+def drawn(true_temperature: float, n: int, seed: int = 0) -> tuple[Array, Array]:
+    """Log-probabilities that are wrong by a temperature, and labels drawn from the right ones."""
+    generator = np.random.default_rng(seed)
+    logits = 3 * generator.normal(size=(n, 4))
+    p = softmax(logits / true_temperature, axis=1)
+    labels = (p.cumsum(axis=1) < generator.random((n, 1))).sum(axis=1)
+    return log_softmax(logits, axis=1), labels
+
+
+@pytest.mark.parametrize("true_temperature", [0.5, 1.0, 2.5])
+def test_it_finds_the_temperature_that_labels_were_drawn_with(true_temperature: float) -> None:
+    log_c, labels = drawn(true_temperature, 20_000)
+    assert temperature(torch.tensor(log_c), torch.eye(4)[labels]) == pytest.approx(true_temperature, rel=0.05)
+
+
+@given(seed=st.integers(0, 1000), n=st.integers(1, 30))
+def test_no_temperature_on_a_grid_does_better(seed: int, n: int) -> None:
+    log_c, labels = drawn(1.5, n, seed)
+
+    def surprise(t: float) -> float:
+        return float(-log_softmax(log_c / t, axis=1)[np.arange(n), labels].mean())
+
+    found = temperature(torch.tensor(log_c), torch.eye(4)[labels])
+    assert surprise(found) <= min(map(surprise, np.geomspace(0.01, 100, 201))) + 1e-6
+
+
+def test_calibrating_changes_how_sure_the_predictor_is_and_nothing_else(digits: tuple[Array, Array, Array]) -> None:
+    x, truth, y = digits
+    model = PartedVAE(**SETTINGS).fit(x, y)
+    rows = np.flatnonzero(y == -1)[::2]
+    before, codes = model.predict_proba(x), model.transform(x)
+    predicted = model.predict(x)
+    assert model.calibrate(x[rows], truth[rows]) is model
+    after = model.predict_proba(x)
+    assert negative_log_likelihood(after[rows], truth[rows]) < negative_log_likelihood(before[rows], truth[rows])
+    np.testing.assert_array_equal(model.predict(x), predicted)
+    np.testing.assert_array_equal(model.transform(x), codes)
+    # One temperature for all: log-odds shrink by the same factor.
+    odds = [np.log(np.asarray(p)[:, 0] / np.asarray(p)[:, 1]) for p in (before, after)]
+    np.testing.assert_allclose(odds[1] / odds[0], np.median(odds[1] / odds[0]), rtol=1e-2)
+    # A second time there is nothing to find.
+    again = model.calibrate(x[rows], truth[rows]).predict_proba(x)
+    np.testing.assert_allclose(again, after, atol=1e-4)
+
+
+def test_a_calibrated_model_is_kept_as_it_is(digits: tuple[Array, Array, Array], tmp_path: Any) -> None:
+    x, truth, y = digits
+    model = PartedVAE(**SETTINGS).fit(x, y).calibrate(x, truth)
+    model.save(tmp_path)
+    np.testing.assert_array_equal(PartedVAE.load(tmp_path).predict_proba(x), model.predict_proba(x))
+
+
+def test_an_attribute_without_labels_keeps_its_probabilities(two_attributes: tuple[Array, Array]) -> None:
+    x, y = two_attributes
+    model = PartedVAE(**SETTINGS).fit(x, y)
+    first, second = model.predict_proba(x)
+    told = y.copy()
+    told[:, 1] = -1
+    changed, kept = model.calibrate(x, told).predict_proba(x)
+    assert not np.allclose(changed, first)
+    np.testing.assert_array_equal(kept, second)
+
+
+def test_labels_kept_aside_in_fit_teach_nothing_but_the_temperature(digits: tuple[Array, Array, Array]) -> None:
+    x, _, y = digits
+    settings = {**SETTINGS, "max_epochs": 2}
+    model = PartedVAE(**settings, calibration_fraction=0.4).fit(x, y)
+    hidden = y.copy()
+    generator = np.random.default_rng(0)
+    labelled = np.flatnonzero(y != -1)
+    order = generator.permutation(len(labelled))
+    for k in range(10):
+        rows = labelled[order[y[labelled][order] == k]]
+        hidden[rows[: round(0.4 * len(rows))]] = -1
+    aside = hidden != y
+    assert 0 < aside.sum() < len(labelled)
+    expected = PartedVAE(**settings).fit(x, hidden)
+    np.testing.assert_array_equal(model.transform(x), expected.transform(x))
+    assert not np.array_equal(model.predict_proba(x), expected.predict_proba(x))
+    expected.calibrate(x[aside], y[aside])
+    np.testing.assert_allclose(model.predict_proba(x), expected.predict_proba(x), atol=1e-6)
+
+
+def test_probabilities_as_labels_can_be_kept_aside_too(digits: tuple[Array, Array, Array]) -> None:
+    x, _, y = digits
+    soft = np.where(y[:, None] == -1, np.nan, 0.9 * np.eye(10)[y] + 0.01)
+    model = PartedVAE(**{**SETTINGS, "max_epochs": 1}, calibration_fraction=0.5).fit(x, soft)
+    assert np.isfinite(model.predict_proba(x)).all()
+
+
+def test_a_data_set_brings_its_labels() -> None:
+    data = load("digits").take(range(200))
+    model = PartedVAE(**{**SETTINGS, "max_epochs": 2}).fit(data)
+    before = model.predict_proba(data)
+    assert not np.array_equal(model.calibrate(data).predict_proba(data), before)
+
+
+def test_what_cannot_be_calibrated_is_refused(digits: tuple[Array, Array, Array]) -> None:
+    x, _, y = digits
+    few = np.full(len(y), -1)
+    few[:10] = np.arange(10)
+    with pytest.raises(ValueError, match=r"calibration_fraction=0.1: the 10 labels are too few"):
+        PartedVAE(calibration_fraction=0.1).fit(x, few)
+    model = PartedVAE(**{**SETTINGS, "max_epochs": 1}).fit(x, y)
+    with pytest.raises(ValueError, match="no label at all"):
+        model.calibrate(x, np.full(len(x), -1))
+    with pytest.raises(ValueError, match="11"):
+        model.calibrate(x, np.full(len(x), 11))
