@@ -42,7 +42,17 @@ def test_a_term_is_descended_recorded_and_part_of_the_loss(digits: Digits) -> No
     plain, small = (PartedVAE(**settings, extra_terms=extra).fit(x, few) for extra in (None, {"size_of_z": size_of_z}))
     assert np.square(small.encode(x).z).mean() < np.square(plain.encode(x).z).mean() / 2
     last = small.history_[-1]
-    terms = ("reconstruction", "z_term", "u_term", "c_term", "entropy_term", "bc_term", "zc_term", "size_of_z")
+    terms = (
+        "reconstruction",
+        "z_term",
+        "u_term",
+        "c_term",
+        "entropy_term",
+        "bc_term",
+        "zc_term",
+        "swap_term",
+        "size_of_z",
+    )
     for prefix in ("", "val_"):
         assert last[f"{prefix}loss"] == pytest.approx(sum(last[prefix + name] for name in terms), rel=1e-5)
 

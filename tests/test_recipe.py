@@ -10,15 +10,20 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.datasets import load_digits
-from torch import Tensor
+from sklearn.ensemble import ExtraTreesClassifier
+from torch import Tensor, nn
 
 from partedvae import PartedVAE
 from partedvae.augmentation import Augmentation, augmentation_for, change_features, change_pictures
 from partedvae.config import PRESETS, Config
+from partedvae.exchange import unrecognised
 from partedvae.independence import ClassIndependence, dependence
+from partedvae.likelihoods import Gaussian
 from partedvae.metrics import leakage
+from partedvae.model import PartedModel, Posterior
 from partedvae.objective import consistency
 from partedvae.partition import Partition
+from partedvae.scaling import Scaling
 
 SMALL: dict[str, Any] = {"max_epochs": 2, "hidden_dim": 16, "u_dim": 2, "z_dim": 2, "random_state": 0}
 
@@ -164,13 +169,17 @@ def test_features_keep_the_values_of_their_column() -> None:
 def test_published_presets_are_without_what_we_add() -> None:
     for name, settings in PRESETS.items():
         config = Config.checked(settings)
-        added = bool(config.gamma_zc), bool(config.consistency), config.fit_prior
-        assert added == ((True,) * 3 if name == "default" else (False,) * 3), name
+        added = [bool(part) for part in (config.gamma_zc, config.gamma_swap, config.consistency, config.fit_prior)]
+        assert added == [name == "default"] * 4, name
 
 
 def test_each_part_has_its_column_in_the_history() -> None:
     x, y = load_digits(return_X_y=True)
-    parts = {"gamma_zc": {"zc_term", "zc_dependence"}, "consistency": {"consistency"}}
+    parts = {
+        "gamma_zc": {"zc_term", "zc_dependence"},
+        "gamma_swap": {"swap_term", "swap_kl"},
+        "consistency": {"consistency"},
+    }
     for part, columns in parts.items():
         on, off = (PartedVAE(**SMALL, **changed).fit(x[:200], y[:200]) for changed in (dict[str, Any](), {part: 0.0}))
         assert columns == set(on.history_[0]) - set(off.history_[0])
@@ -205,6 +214,59 @@ def test_the_default_trains_in_other_precisions(precision: str, flat: bool) -> N
     model = PartedVAE(**SMALL, trainer_options={"precision": precision}).fit(given[:200], y[:200])
     assert np.isfinite(model.history_[-1]["zc_dependence"])
     assert np.isfinite(model.predict_proba(given)).all()
+
+
+class Half(nn.Module):
+    """A network that gives half of its numbers, or draws half of its codes."""
+
+    def __init__(self, part: slice) -> None:
+        super().__init__()
+        self.part, self.weight = part, nn.Parameter(torch.ones(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The part of each row."""
+        return self.weight * x[:, self.part]
+
+
+@pytest.mark.parametrize(("drawn", "shown"), [(slice(0, 2), "u"), (slice(2, 4), "z")])
+def test_swaps_are_recognised_if_the_decoder_draws_u_and_missed_if_it_draws_z(drawn: slice, shown: str) -> None:
+    layout = Partition((2,), u_dim=2, z_dim=2)
+    model = PartedModel(Scaling((2,)), layout, torch.ones(2), Gaussian(bounded=False), hidden_dim=2)
+    model.encoder, model.decoder = nn.Identity(), Half(drawn)
+    with torch.no_grad():
+        model.class_head.weight.copy_(3 * torch.eye(2))
+        model.class_head.bias.zero_()
+    classes = torch.arange(8) % 2
+    one_hot = torch.eye(2)[classes]
+    log_c = (3 * one_hot).log_softmax(dim=1)
+    codes = torch.cat([one_hot, one_hot], dim=1).requires_grad_()
+    posterior = Posterior(log_c, codes[:, :2], codes[:, :2], codes[:, 2:], codes[:, 2:])
+    missed = unrecognised(model, posterior, codes)
+    # Each neighbour is of the other class, whose log-probabilities are those of this one turned round.
+    expected = 0.0 if shown == "u" else float((log_c.exp() * (log_c - log_c.flip(1))).sum(dim=1).mean())
+    assert float(missed.detach()) == pytest.approx(expected, abs=1e-6)
+    missed.backward()
+    assert model.class_head.weight.grad is None  # the judge stays as it is
+    assert model.decoder.weight.grad is not None
+    if shown == "z":
+        assert float(model.decoder.weight.grad) != 0
+        assert codes.grad is not None
+        moved = (codes.grad[:, :2].abs().sum(dim=1) > 0, codes.grad[:, 2:].abs().sum(dim=1) > 0)
+        assert moved[0].sum() == 0
+        assert moved[1].nonzero()[:, 0].tolist() == [1, 2]  # a quarter of the rows: z of those after the first two
+
+
+def test_swaps_of_a_fit_show_their_class_more_often() -> None:
+    x, y = load_digits().images, load_digits().target
+    settings: dict[str, Any] = {"max_epochs": 25, "random_state": 0, "consistency": 0.0, "gamma_zc": 0.0}
+    judge = ExtraTreesClassifier(random_state=0).fit(x[:1200].reshape(1200, -1), y[:1200])
+    a, b = np.meshgrid(np.arange(1200, 1500), np.arange(1500, 1797), indexing="ij")
+    pairs = np.stack([a.ravel(), b.ravel()])[:, ::20]
+    kept = []
+    for weight in (15.0, 0.0):
+        swaps = PartedVAE(**settings, gamma_swap=weight).fit(x[:1200], y[:1200]).swap(x[pairs[0]], x[pairs[1]])
+        kept.append(np.mean(judge.predict(swaps.reshape(len(swaps), -1)) == y[pairs[0]]))
+    assert 1 - kept[0] < 0.7 * (1 - kept[1])
 
 
 def test_z_of_a_fit_knows_less_of_the_class() -> None:

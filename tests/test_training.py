@@ -21,7 +21,7 @@ from partedvae.training import TrainingDivergedError
 Array = NDArray[Any]
 Digits = tuple[Array, Array, Array]
 
-TERMS = {"reconstruction", "z_term", "u_term", "c_term", "entropy_term", "bc_term", "zc_term"}
+TERMS = {"reconstruction", "z_term", "u_term", "c_term", "entropy_term", "bc_term", "zc_term", "swap_term"}
 MEASURED = {"z_kl", "u_kl", "c_kl", "c_entropy", "bc", "cross_entropy"}
 
 

@@ -60,6 +60,9 @@ class Config(BaseModel):
     gamma_bc: float = Field(30.0, ge=0, description="weight of the overlap of classes in the prior of u")
     bc_threshold: float = Field(0.15, ge=0, le=1, description="theta: the overlap of two classes that costs nothing")
     gamma_zc: float = Field(40.0, ge=0, description="weight of how much z tells of the class; 0: as published")
+    gamma_swap: float = Field(
+        15.0, ge=0, description="weight of swaps in which the predictor sees another class than u's; 0: as published"
+    )
     z_capacity: float = Field(7.0, ge=0, description="nats that z may carry in the end, C_z max")
     u_capacity: float = Field(7.0, ge=0, description="nats that u may carry in the end, C_u max")
     capacity_steps: Annotated[int, Field(ge=1)] | Auto = Field(
@@ -137,7 +140,7 @@ _CELEBA_PRIOR = [
     [0.57, 0.43],
 ]
 
-_WITHOUT_OURS: dict[str, Any] = {"gamma_zc": 0.0, "consistency": 0.0, "fit_prior": False}
+_WITHOUT_OURS: dict[str, Any] = {"gamma_zc": 0.0, "gamma_swap": 0.0, "consistency": 0.0, "fit_prior": False}
 
 _PUBLISHED: dict[str, Any] = _WITHOUT_OURS | {
     "gamma_x": 1.0,

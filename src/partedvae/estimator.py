@@ -126,6 +126,7 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
         gamma_bc: float = _DEFAULT.gamma_bc,
         bc_threshold: float = _DEFAULT.bc_threshold,
         gamma_zc: float = _DEFAULT.gamma_zc,
+        gamma_swap: float = _DEFAULT.gamma_swap,
         z_capacity: float = _DEFAULT.z_capacity,
         u_capacity: float = _DEFAULT.u_capacity,
         capacity_steps: int | str = _DEFAULT.capacity_steps,
@@ -166,6 +167,7 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
         self.gamma_bc = gamma_bc
         self.bc_threshold = bc_threshold
         self.gamma_zc = gamma_zc
+        self.gamma_swap = gamma_swap
         self.z_capacity = z_capacity
         self.u_capacity = u_capacity
         self.capacity_steps = capacity_steps

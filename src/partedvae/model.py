@@ -107,8 +107,7 @@ class PartedModel(nn.Module):
 
     def log_classes(self, h: Tensor) -> Tensor:
         """Ln q(c | x), (N, ΣK), from hidden features (N, H)."""
-        logits = self.partition.by_attribute(self.class_head(h))
-        return torch.cat([part.log_softmax(dim=-1) for part in logits], dim=-1)
+        return self.partition.log_softmax(self.class_head(h))
 
     def class_related(self, h: Tensor, classes: Tensor, sharpness: float = SHARPEST) -> tuple[Tensor, Tensor]:
         """Mean and log-variance of q(u | x, c), each (N, A · d_u), for class weights (N, ΣK)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 
@@ -65,6 +66,10 @@ class Partition:
         """Split a tensor with ΣK entries along ``dim`` into one tensor of K_a entries an attribute."""
         parts: tuple[Tensor, ...] = classes.split(self.class_sizes, dim=dim)
         return parts
+
+    def log_softmax(self, logits: Tensor) -> Tensor:
+        """Log-probabilities (N, ΣK) of logits: those of each attribute add up to one."""
+        return torch.cat([part.log_softmax(dim=-1) for part in self.by_attribute(logits)], dim=-1)
 
     def blocks(self, u: Tensor) -> Tensor:
         """U of shape (N, A · d_u) as (N, A, d_u)."""

@@ -24,6 +24,7 @@ from partedvae.augmentation import Augmentation, augmentation_for, changed
 from partedvae.batches import Batch, LabelledBatch, training_loader, validation_loader
 from partedvae.config import Config
 from partedvae.data.stream import Stream
+from partedvae.exchange import unrecognised
 from partedvae.extra_terms import Seen, Term, with_extra
 from partedvae.factory import Schedule, make_objective
 from partedvae.independence import ClassIndependence
@@ -185,6 +186,9 @@ class Training(lightning.LightningModule):
         if self.independence is not None:
             told = self.independence(posterior.z_mean, posterior.log_c.exp())
             terms = terms.plus("zc_term", self.config.gamma_zc * told, zc_dependence=told)
+        if self.config.gamma_swap and self.model.partition.z_dim:
+            missed = unrecognised(self.model, posterior, codes)
+            terms = terms.plus("swap_term", self.config.gamma_swap * missed, swap_kl=missed)
         return with_extra(terms, self.extra_terms, Seen(x, posterior, codes, output, self.model, step))
 
     def _supervision(self, x: Tensor, batch: Batch) -> dict[str, Tensor]:

@@ -19,6 +19,7 @@ TERM_TITLES = {
     "entropy_term": "entropy of q(c|x)",
     "bc_term": "overlap of classes",
     "zc_term": "class told by z",
+    "swap_term": "class missed in swaps",
     "cross_entropy": "cross-entropy on labels",
     "consistency": "changed, of the same class",
 }
