@@ -199,16 +199,21 @@ def test_the_same_seed_gives_the_same_model(streamed: Dataset) -> None:
     assert not same(models[0], models[2])
 
 
-def test_a_resumed_run_is_the_run_that_was_never_stopped(streamed: Dataset, tmp_path: Path) -> None:
+@pytest.mark.parametrize("batch", [0, 1])
+def test_a_resumed_run_is_the_run_that_was_never_stopped(batch: int, streamed: Dataset, tmp_path: Path) -> None:
     class Stop(Callback):
-        def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-            if trainer.current_epoch == 2:
+        def on_train_batch_start(
+            self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, _: Any, batch_idx: int
+        ) -> None:
+            if (trainer.current_epoch, batch_idx) == (2, batch):
                 raise RuntimeError("stopped here")
 
     settings = {"max_epochs": 4, "capacity_steps": 8}
     whole = quick(**settings).fit(streamed)
     with pytest.raises(RuntimeError, match="stopped here"):
-        quick(**settings, trainer_options={"callbacks": [Stop()]}).fit(streamed, checkpoints=tmp_path)
+        quick(**settings, trainer_options={"callbacks": [Stop()]}).fit(
+            streamed, checkpoints=tmp_path, checkpoint_minutes=0
+        )
     resumed = quick(**settings).fit(streamed, checkpoints=tmp_path, resume_from=tmp_path / "last.ckpt")
     assert same(whole, resumed)
     assert whole.history_ == resumed.history_

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 import torch
@@ -50,11 +51,15 @@ class Draws(Sampler[Draw]):
         self.n_rows, self.batch_size, self.seed = n_rows, batch_size, seed
         self.deck = torch.arange(len(repeats)).repeat_interleave(repeats)
         self.labelled_size = min(batch_size, len(repeats))
-        self.epoch = 0
+        self.epoch = self.first = 0
 
     def set_epoch(self, epoch: int) -> None:
         """Lightning says here which epoch comes next, also after a resume."""
         self.epoch = epoch
+
+    def skip(self, n_batches: int) -> None:
+        """Leave out the first batches of the epoch, which were dealt before."""
+        self.first = n_batches
 
     def __len__(self) -> int:
         return math.ceil(self.n_rows / self.batch_size)
@@ -63,8 +68,7 @@ class Draws(Sampler[Draw]):
         generator = torch.Generator().manual_seed(mixed(self.seed, self.epoch))
         order = torch.randperm(self.n_rows, generator=generator)
         labelled = dealt(self.deck, self.labelled_size, generator)
-        for rows in order.split(self.batch_size):
-            yield Draw(rows, next(labelled))
+        yield from islice(map(Draw, order.split(self.batch_size), labelled), self.first, None)
 
 
 def dealt(deck: Tensor, size: int, generator: torch.Generator) -> Iterator[Tensor]:

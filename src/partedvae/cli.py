@@ -39,7 +39,7 @@ PngOption = Annotated[Path, typer.Option("-o", "--output", metavar="FILE.png", h
 SeedOption = Annotated[int, typer.Option(min=0, help="seed of what is drawn")]
 
 
-_INTERRUPTED = 130
+_INTERRUPTED, _TERMINATED = 130, 143
 _SHOWN = 5_000  # of observations that are not in memory, so many are read for a grid
 
 
@@ -81,6 +81,9 @@ def train(
         bool, typer.Option("--resume", help="go on with the run in RUN from its last checkpoint")
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace a run that RUN holds")] = False,
+    checkpoint_minutes: Annotated[
+        float, typer.Option(min=0, help="between checkpoints, where an epoch is longer; 0: after every step")
+    ] = 10.0,
     accelerator: Annotated[str, typer.Option(help="Lightning's accelerator: auto, cpu, gpu, …")] = "auto",
     devices: Annotated[str | None, typer.Option(help="Lightning's devices: a number, a list, or auto")] = None,
     num_nodes: Annotated[int | None, typer.Option(min=1, help="machines")] = None,
@@ -137,7 +140,15 @@ def train(
             typer.echo(f"Warning: {warning.message}", err=True)
     if not quiet:
         _say_what_is_wrong(dataset.with_labels_of(plan.labelled))
-    figures = runs.train(out, plan, dataset, resume=resume, verbose=not quiet, trainer_options=options)
+    figures = runs.train(
+        out,
+        plan,
+        dataset,
+        resume=resume,
+        verbose=not quiet,
+        trainer_options=options,
+        checkpoint_minutes=checkpoint_minutes,
+    )
     if not quiet:
         if "test_accuracy" in figures:
             typer.echo(
@@ -408,6 +419,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         with warnings.catch_warnings():
             # The columns of a file are chosen by the names that the model knows, then handed on as arrays.
             warnings.filterwarnings("ignore", message="X does not have valid feature names")
+            warnings.showwarning = _say
             app(args=words)
     except (ValueError, OSError, RuntimeError, MemoryError) as error:
         if debug:
@@ -422,10 +434,18 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         sys.stderr.write(f"partedvae: {type(error).__name__}: {message} (--debug shows where)\n")
         sys.exit(1)
     except SystemExit as left:
-        if left.code == _INTERRUPTED:  # typer has turned Ctrl-C into this
+        if left.code in (_INTERRUPTED, _TERMINATED):  # typer has turned Ctrl-C into the first
             sys.stderr.write("partedvae: stopped. train --resume goes on from the last checkpoint.\n")
         raise
     sys.exit(0)
+
+
+def _say(
+    message: Warning | str, category: object, filename: str, lineno: int, file: object = None, line: object = None
+) -> None:
+    """A warning as a line, without the place in the program that it comes from."""
+    del category, filename, lineno, file, line
+    sys.stderr.write(f"Warning: {message}\n")
 
 
 def _status(error: Exception) -> int:

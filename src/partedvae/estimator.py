@@ -20,6 +20,7 @@ from torch import Tensor
 from partedvae import factory, labels, persistence
 from partedvae.augmentation import Augmentation
 from partedvae.batches import known_rows
+from partedvae.checkpoints import MINUTES, checkpoint_to_resume
 from partedvae.config import Config, preset
 from partedvae.data.dataset import Dataset
 from partedvae.data.lazy import LazyRows
@@ -213,6 +214,7 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
         *,
         validation_data: Dataset | tuple[Observed, ArrayLike] | None = None,
         checkpoints: str | Path | None = None,
+        checkpoint_minutes: float = MINUTES,
         resume_from: str | Path | None = None,
     ) -> Self:
         """Learn from observations of which few, or all, have labels.
@@ -222,10 +224,14 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
                 from a large file, or lazy, are read a batch at a time.
             y: labels, missing ones marked; or class probabilities (N, K), rows of NaN where missing.
             validation_data: observations and labels for validation, in place of ``validation_fraction`` of X.
-            checkpoints: folder for a checkpoint after each epoch.
-            resume_from: a checkpoint of a fit with the same settings and data, to go on from.
+            checkpoints: folder for a checkpoint after each epoch. With it, SIGINT (Ctrl-C) and SIGTERM let the step
+                end and leave a checkpoint too.
+            checkpoint_minutes: between checkpoints within an epoch.
+            resume_from: a checkpoint of a fit with the same settings and data, to go on from; or a folder of
+                checkpoints, of which the newest that is not damaged is taken.
 
         Raises:
+            CheckpointError: ``resume_from`` is damaged, or not of this fit.
             ValueError: a setting, an observation or a label that cannot be; it says which.
             TrainingDivergedError: a term of the loss became NaN or infinite; it says which and when.
         """
@@ -263,7 +269,8 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
                 extra_terms=self.extra_terms,
                 augment=self.augment,
                 checkpoints=Path(checkpoints) if checkpoints is not None else None,
-                resume_from=Path(resume_from) if resume_from is not None else None,
+                checkpoint_minutes=checkpoint_minutes,
+                resume_from=checkpoint_to_resume(Path(resume_from)) if resume_from is not None else None,
             )
             if config.fit_prior:
                 fit_prior(net, training.x, config.batch_size)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from partedvae.checkpoints import LAST, MINUTES, CheckpointError, DamagedCheckpointWarning, newest_whole
 from partedvae.config import Config
 from partedvae.data import DataError, Dataset, Reading, choose_labelled, hold_out, load, located
 from partedvae.data.dataset import Skipped
@@ -31,7 +32,7 @@ from partedvae.supervision import ConflictingLabelsWarning
 from partedvae.tables import write_csv
 
 RUN, METRICS, REPORT, SKIPPED = "run.json", "metrics.json", "report.html", "skipped.csv"
-CHECKPOINTS, LAST_CHECKPOINT, FIGURES, LOGS = "checkpoints", "last.ckpt", "figures", "logs"
+CHECKPOINTS, FIGURES, LOGS = "checkpoints", "figures", "logs"
 
 _TAUGHT = 10_000  # rows that the judge of swaps learns from
 _SHOWN = 5_000  # of observations that are not in memory, so many are read for the report
@@ -115,7 +116,14 @@ def make_plan(source: str, reading: Reading, data: Dataset, choice: Choice, sett
 
 
 def train(
-    folder: Path, plan: Plan, data: Dataset, *, resume: bool, verbose: bool, trainer_options: Mapping[str, Any]
+    folder: Path,
+    plan: Plan,
+    data: Dataset,
+    *,
+    resume: bool,
+    verbose: bool,
+    trainer_options: Mapping[str, Any],
+    checkpoint_minutes: float = MINUTES,
 ) -> dict[str, float]:
     """Train as planned, leave the model, its metrics and its report in ``folder``, and return the metrics."""
     parts = Parts.of(plan, data)
@@ -130,7 +138,8 @@ def train(
             model.fit(
                 parts.training,
                 checkpoints=checkpoints,
-                resume_from=checkpoints / LAST_CHECKPOINT if resume else None,
+                checkpoint_minutes=checkpoint_minutes,
+                resume_from=checkpoints if resume else None,
             )
     model.save(folder)
     figures = metrics(model, parts)
@@ -149,7 +158,7 @@ def _replacing(folder: Path) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        if not (folder / CHECKPOINTS / LAST_CHECKPOINT).exists():
+        if not (folder / CHECKPOINTS / LAST).exists():
             _move_run(folder, folder / f"{aside.name}-failed")
             shutil.rmtree(folder / f"{aside.name}-failed", ignore_errors=True)
             if aside.exists():
@@ -272,9 +281,12 @@ def check_free(folder: Path, resume: bool, overwrite: bool) -> None:
         RunError: says which option helps.
     """
     if resume:
-        checkpoint = folder / CHECKPOINTS / LAST_CHECKPOINT
-        if not checkpoint.exists():
-            raise RunError(f"--resume: {checkpoint} is missing; there is nothing to go on from.")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DamagedCheckpointWarning)  # fit says so
+            try:
+                newest_whole(folder / CHECKPOINTS)
+            except CheckpointError as error:
+                raise RunError(f"--resume: {error}") from None
         return
     if folder.exists() and not folder.is_dir():
         raise RunError(f"--out {folder}: is a file, not a folder.")

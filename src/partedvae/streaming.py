@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import islice
 
 import torch
 from torch import Tensor
@@ -43,7 +44,7 @@ class StreamLoader:
         self.stream, self.layout, self.batch_size, self.seed = stream, layout, batch_size, seed
         self.x_labelled, self.labels = layout.to_tensor(stream[rows.numpy()]), labels[rows]
         self.deck = torch.arange(len(rows)).repeat_interleave(repeats(self.labels, balance))
-        self.epoch = 0
+        self.epoch = self.first = 0
 
     @property
     def sampler(self) -> StreamLoader:
@@ -54,6 +55,10 @@ class StreamLoader:
         """Lightning says here which epoch comes next, also after a resume."""
         self.epoch = epoch
 
+    def skip(self, n_batches: int) -> None:
+        """Leave out the first batches of the epoch, which were seen before; the stream is read past them."""
+        self.first = n_batches
+
     def __len__(self) -> int:
         return math.ceil(self.stream.share(_world()[1]) / self.batch_size)
 
@@ -61,8 +66,8 @@ class StreamLoader:
         rank, world_size = _world()
         generator = torch.Generator().manual_seed(mixed(self.seed, self.epoch) + rank)
         hands = dealt(self.deck, min(self.batch_size, len(self.labels)), generator)
-        for x in self.stream.epoch(self.epoch, self.seed, self.batch_size, rank, world_size):
-            labelled = next(hands)
+        batches = zip(self.stream.epoch(self.epoch, self.seed, self.batch_size, rank, world_size), hands, strict=False)
+        for x, labelled in islice(batches, self.first, None):
             yield Batch(self.layout.to_tensor(x), self.x_labelled[labelled], self.labels[labelled])
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from typing import Any
 
 import lightning.pytorch as lightning
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, Checkpoint, EarlyStopping
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor
 from torch.optim import Adam
@@ -21,8 +20,9 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.utils.data import DataLoader
 
 from partedvae.augmentation import Augmentation, augmentation_for, changed
-from partedvae.batches import Batch, LabelledBatch, training_loader, validation_loader
-from partedvae.config import Config
+from partedvae.batches import Batch, Draws, LabelledBatch, training_loader, validation_loader
+from partedvae.checkpoints import MINUTES, CheckpointError, Checkpoints, KeepBest, SyncedFiles
+from partedvae.config import Config, to_json
 from partedvae.data.stream import Stream
 from partedvae.exchange import unrecognised
 from partedvae.extra_terms import Seen, Term, with_extra
@@ -70,10 +70,12 @@ class Training(lightning.LightningModule):
         config: Config,
         schedule: Schedule,
         seed: int,
+        n_batches: int,
         extra_terms: Mapping[str, Term] | None = None,
         augment: Augmentation | None = None,
     ) -> None:
         super().__init__()
+        self.n_batches = n_batches
         self.augment = augment or augmentation_for(model.scaling.shape)
         self.independence = (
             ClassIndependence(model.partition, _BATCHES_REMEMBERED * config.batch_size)
@@ -87,6 +89,7 @@ class Training(lightning.LightningModule):
         self.steps_taken = 0
         self.history: list[Record] = []
         self._train, self._validation = Recorder(), Recorder()
+        self._batches_done = 0  # of an epoch that a checkpoint was written in
         self._noise_state: Tensor | None = None
 
     def configure_optimizers(self) -> tuple[list[Adam], list[ReduceLROnPlateau]]:
@@ -115,6 +118,14 @@ class Training(lightning.LightningModule):
         self.noise = torch.Generator(self.device).manual_seed(self.seed)
         if self._noise_state is not None:
             self.noise.set_state(self._noise_state)
+
+    def on_train_start(self) -> None:
+        """Go on within the epoch if it was begun before."""
+        self._sampler.skip(self._batches_done)
+
+    def on_train_epoch_start(self) -> None:
+        """An epoch from its first batch; Lightning does not say this of one that is gone on with."""
+        self._sampler.skip(0)
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """One step of each optimiser."""
@@ -170,15 +181,34 @@ class Training(lightning.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """What a resumed run needs beside weights and optimisers."""
         checkpoint["partedvae"] = {
+            "settings": to_json(self.config),
+            "batches": self.n_batches,
             "steps_taken": self.steps_taken,
             "history": self.history,
+            "epoch_so_far": self._train.state(),
             "noise": self.noise.get_state(),
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take up step, history and noise where the checkpoint left them."""
-        state = checkpoint["partedvae"]
+        """Take up step, history and noise where the checkpoint left them.
+
+        Raises:
+            CheckpointError: it is of other settings or data, or of another version of this program.
+        """
+        state = checkpoint.get("partedvae", {})
+        if not isinstance(state, dict) or state.keys() < {"settings", "batches", "epoch_so_far"}:
+            raise CheckpointError("the checkpoint is not of this version of partedvae; begin anew.")
+        here, there = to_json(self.config), state["settings"]
+        different = [name for name in here if here[name] != there.get(name)]
+        if different:
+            name = different[0]
+            raise CheckpointError(f"the checkpoint is of a run with {name}={there.get(name)!r}, not {here[name]!r}.")
+        if state["batches"] != self.n_batches:
+            found = f"{state['batches']} batches an epoch; these data make {self.n_batches}"
+            raise CheckpointError(f"the checkpoint is of a run with {found}.")
         self.steps_taken, self.history, self._noise_state = state["steps_taken"], state["history"], state["noise"]
+        self._batches_done = self.steps_taken - self.n_batches * len(self.history)
+        self._train.take_up(state["epoch_so_far"])
 
     def _terms(self, x: Tensor, posterior: Posterior, codes: Tensor, step: int) -> Terms:
         output = self.model.decoder(codes)
@@ -220,6 +250,12 @@ class Training(lightning.LightningModule):
         self.manual_backward(loss)
         optimizer.step()
 
+    @property
+    def _sampler(self) -> Draws | StreamLoader:
+        loader: Any = self.trainer.train_dataloader
+        sampler: Draws | StreamLoader = loader.sampler
+        return sampler
+
     def _both_optimizers(self) -> tuple[LightningOptimizer, LightningOptimizer]:
         optimizers = self.optimizers()
         if not isinstance(optimizers, list):
@@ -247,6 +283,21 @@ class Recorder:
         self._pending.append((torch.stack(list(values.values())), weight, step))
         if len(self._pending) >= _ROWS_BETWEEN_CHECKS:
             self._settle()
+
+    def state(self) -> dict[str, Any]:
+        """What was added, in numbers and tensors: summed up later, as it would have been, so that no digit differs."""
+        rows, weights, steps = zip(*self._pending, strict=True) if self._pending else ((), (), ())
+        return {
+            "names": self._names,
+            "pending": [list(rows), list(weights), list(steps)],
+            "sums": self._sums,
+            "weight": self._weight,
+        }
+
+    def take_up(self, state: Mapping[str, Any]) -> None:
+        """Go on from a ``state``."""
+        self._names, self._sums, self._weight = state["names"], state["sums"], state["weight"]
+        self._pending = list(zip(*state["pending"], strict=True))
 
     def means(self) -> Record:
         """The epoch's means by name; the next epoch starts from nothing."""
@@ -289,6 +340,7 @@ def fit(
     extra_terms: Mapping[str, Term] | None = None,
     augment: Augmentation | None = None,
     checkpoints: Path | None = None,
+    checkpoint_minutes: float = MINUTES,
     resume_from: Path | None = None,
 ) -> list[Record]:
     """Train ``model`` in place and return the history, one record an epoch.
@@ -300,37 +352,38 @@ def fit(
         trainer_options: passed to Lightning's ``Trainer`` (devices, precision, logger, callbacks, …).
         extra_terms: added to the objective; see :mod:`partedvae.extra_terms`.
         augment: how observations are changed for ``consistency``; default: see :mod:`partedvae.augmentation`.
-        checkpoints: folder that gets a checkpoint (``last.ckpt``) after each epoch.
+        checkpoints: folder that gets a checkpoint (``last.ckpt``) after each epoch, and when the process is asked to
+            stop; the one before it stays (``previous.ckpt``).
+        checkpoint_minutes: between checkpoints within an epoch.
         resume_from: checkpoint to go on from.
 
     Raises:
         TrainingDivergedError: a term of the loss is no longer finite.
+        CheckpointError: ``resume_from`` is not of this run.
     """
     loader = _loader(training, config, seed)
     schedule = Schedule.of(config, len(loader) * config.max_epochs)
-    module = Training(model, config, schedule, seed, extra_terms, augment)
+    module = Training(model, config, schedule, seed, len(loader), extra_terms, augment)
     held_out = validation and validation_loader(validation.x, validation.labels, max(256, config.batch_size))
-    with _quiet_lightning(), tempfile.TemporaryDirectory() as scratch:
-        options = dict(trainer_options or {})
-        callbacks: list[Callback] = _as_list(options.pop("callbacks", None))
-        best = None
-        if config.early_stopping:
-            best = ModelCheckpoint(scratch, monitor="val_loss", save_weights_only=True)
-            callbacks += [EarlyStopping("val_loss", patience=config.early_stopping_patience), best]
-        if checkpoints is not None:
-            callbacks.append(
-                ModelCheckpoint(
-                    checkpoints, filename="last", save_on_train_epoch_end=True, enable_version_counter=False
-                )
-            )
-        if verbose:
-            callbacks.append(EpochLines())
+    options = dict(trainer_options or {})
+    callbacks: list[Callback] = _as_list(options.pop("callbacks", None))
+    plugins: list[Any] = _as_list(options.pop("plugins", None))
+    best = KeepBest() if config.early_stopping else None
+    if best is not None:
+        callbacks += [EarlyStopping("val_loss", patience=config.early_stopping_patience), best]
+    writing = Checkpoints(checkpoints, checkpoint_minutes) if checkpoints is not None else None
+    if writing is not None:
+        callbacks.append(writing)
+        plugins.append(SyncedFiles())
+    if verbose:
+        callbacks.append(EpochLines())
+    with _quiet_lightning():
         trainer = lightning.Trainer(
             **{
                 "max_epochs": config.max_epochs,
                 "logger": False,
                 "enable_model_summary": False,
-                "enable_checkpointing": any(isinstance(callback, ModelCheckpoint) for callback in callbacks),
+                "enable_checkpointing": any(isinstance(callback, Checkpoint) for callback in callbacks),
                 "enable_progress_bar": False,
                 "num_sanity_val_steps": 0,
                 "use_distributed_sampler": False,
@@ -338,13 +391,19 @@ def fit(
                 **options,
             },
             callbacks=callbacks,
+            plugins=plugins,
         )
         try:
             trainer.fit(module, loader, held_out, ckpt_path=resume_from, weights_only=True if resume_from else None)
-        except SystemExit:  # Lightning's answer to Ctrl-C; the caller decides how to end
-            raise KeyboardInterrupt from None
-        if best is not None and best.best_model_path:
-            module.load_state_dict(torch.load(best.best_model_path, weights_only=True)["state_dict"])
+        except SystemExit as left:
+            if left.code == 1:  # Lightning's answer to Ctrl-C; the caller decides how to end
+                raise KeyboardInterrupt from None
+            raise
+        finally:
+            if writing is not None:
+                writing.stop_listening()
+    if best is not None and best.weights:
+        module.load_state_dict(best.weights)
     model.cpu().eval()
     return module.history
 
@@ -365,7 +424,7 @@ def _quiet_lightning() -> Iterator[None]:
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message=".*Your `IterableDataset` has `__len__` defined.*")
         warnings.filterwarnings("ignore", message=".*You defined a `validation_step` but have no `val_dataloader`.*")
-        warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
+        warnings.filterwarnings("ignore", message=".*ended before the epoch ended and your dataloader is not.*")
         warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")  # Lightning's own call
         for logger in loggers:
             logger.setLevel(logging.WARNING)
@@ -376,7 +435,7 @@ def _quiet_lightning() -> Iterator[None]:
                 logger.setLevel(level)
 
 
-def _as_list(callbacks: Callback | list[Callback] | None) -> list[Callback]:
-    if callbacks is None:
+def _as_list(given: Any) -> list[Any]:
+    if given is None:
         return []
-    return list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]
+    return list(given) if isinstance(given, list | tuple) else [given]

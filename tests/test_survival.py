@@ -1,0 +1,259 @@
+"""Runs that are killed, asked to stop, or find their newest checkpoint damaged end as if nothing had happened."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as lightning
+import numpy as np
+import pytest
+import torch
+from lightning.pytorch.callbacks import Callback
+from numpy.typing import NDArray
+from sklearn.datasets import load_digits
+
+from partedvae import PartedVAE
+from partedvae.checkpoints import LAST, PREVIOUS, CheckpointError, DamagedCheckpointWarning, is_whole
+
+Array = NDArray[Any]
+Digits = tuple[Array, Array, Array]
+
+# Schedulers, early stopping and validation have states of their own; 300 rows less 60 are 4 batches.
+SETTINGS: dict[str, Any] = {
+    "u_dim": 2, "z_dim": 2, "hidden_dim": 16, "max_epochs": 4, "random_state": 0, "lr_patience": 0,
+    "validation_fraction": 0.2, "early_stopping": True, "early_stopping_patience": 1,
+}  # fmt: skip
+N_BATCHES = 4
+KILLS = 50
+
+
+def model(**settings: Any) -> PartedVAE:
+    return PartedVAE(**{**SETTINGS, **settings})
+
+
+def assert_same(first: PartedVAE, second: PartedVAE) -> None:
+    weights = second.net_.state_dict()
+    for name, value in first.net_.state_dict().items():
+        assert torch.equal(value, weights[name]), name
+    assert first.history_ == second.history_
+
+
+@pytest.fixture(scope="module")
+def whole(digits: Digits) -> PartedVAE:
+    """The run that was never stopped."""
+    return model().fit(digits[0], digits[2])
+
+
+def go_on(folder: Path) -> None:
+    """In a process of its own: begin, or go on with, a run, and keep the model when it is done."""
+    torch.set_num_threads(1)
+    bunch = load_digits()
+    y = np.where(np.arange(300) < 100, bunch.target[:300], -1)
+    begun = any((folder / name).exists() for name in (LAST, PREVIOUS))
+    fitted = model().fit(
+        bunch.images[:300] / 16, y, checkpoints=folder, checkpoint_minutes=0, resume_from=folder if begun else None
+    )
+    fitted.save(folder / "model")
+
+
+def test_fifty_kills_at_random_moments_change_no_bit(whole: PartedVAE, tmp_path: Path) -> None:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["partedvae.training", "sklearn.datasets"])
+    started = time.perf_counter()
+    for name in ("first", "timed"):  # the first also waits for the server
+        started = time.perf_counter()
+        process = context.Process(target=go_on, args=(tmp_path / name,))
+        process.start()
+        process.join()
+        assert process.exitcode == 0
+    takes = time.perf_counter() - started
+    moments = np.random.default_rng(0)
+    kills = runs = 0
+    while kills < KILLS:
+        folder = tmp_path / str(runs)
+        while True:
+            process = context.Process(target=go_on, args=(folder,))
+            process.start()
+            process.join(moments.uniform(0, takes))
+            if process.exitcode is not None:
+                break
+            process.kill()
+            process.join()
+            kills += 1
+        assert process.exitcode == 0
+        assert_same(PartedVAE.load(folder / "model"), whole)
+        assert sorted(path.name for path in folder.iterdir()) == [LAST, "model", PREVIOUS]
+        runs += 1
+
+
+class Ask(Callback):
+    """Sends this process a signal as a step begins."""
+
+    def __init__(self, step: int, number: int, times: int = 1) -> None:
+        self.step, self.number, self.times = step, number, times
+
+    def on_train_batch_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        if trainer.current_epoch * N_BATCHES + batch_idx == self.step:
+            for _ in range(self.times):
+                os.kill(os.getpid(), self.number)
+
+
+@pytest.mark.parametrize("step", [0, 3, 5, 7])  # the first, the last of an epoch, within one, the last of another
+@pytest.mark.parametrize(("number", "how"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)])
+def test_a_run_that_is_asked_to_stop_ends_its_step_and_leaves_a_checkpoint(
+    step: int, number: int, how: type[BaseException], digits: Digits, whole: PartedVAE, tmp_path: Path
+) -> None:
+    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    x, _, few = digits
+    asked = model(trainer_options={"callbacks": [Ask(step, number)]})
+    with pytest.raises(how) as left:
+        asked.fit(x, few, checkpoints=tmp_path)
+    if how is SystemExit:
+        assert left.value.code == 128 + signal.SIGTERM  # type: ignore[attr-defined]
+    assert {each: signal.getsignal(each) for each in before} == before
+    state = torch.load(tmp_path / LAST, weights_only=True)["partedvae"]
+    assert state["steps_taken"] == step + 1
+    assert_same(model().fit(x, few, checkpoints=tmp_path, resume_from=tmp_path), whole)
+
+
+def test_a_second_request_is_not_waited_for(digits: Digits, tmp_path: Path) -> None:
+    asked = model(trainer_options={"callbacks": [Ask(1, signal.SIGINT, times=2)]})
+    with pytest.raises(KeyboardInterrupt):
+        asked.fit(digits[0], digits[2], checkpoints=tmp_path)
+    assert not (tmp_path / LAST).exists()
+
+
+@pytest.fixture
+def stopped(digits: Digits, tmp_path: Path) -> Path:
+    """A folder of checkpoints: the last within an epoch, and the one before it."""
+    asked = model(trainer_options={"callbacks": [Ask(5, signal.SIGINT)]})
+    with pytest.raises(KeyboardInterrupt):
+        asked.fit(digits[0], digits[2], checkpoints=tmp_path, checkpoint_minutes=0)
+    assert is_whole(tmp_path / LAST)
+    assert is_whole(tmp_path / PREVIOUS)
+    return tmp_path
+
+
+def cut(path: Path) -> None:
+    """Leave half of a file."""
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def turn_a_bit(path: Path) -> None:
+    """Change one bit in the middle of a file."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def empty(path: Path) -> None:
+    """Leave nothing of a file but its name."""
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("damage", [cut, turn_a_bit, empty])
+def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(
+    damage: Any, digits: Digits, whole: PartedVAE, stopped: Path
+) -> None:
+    x, _, few = digits
+    damage(stopped / LAST)
+    with pytest.warns(DamagedCheckpointWarning, match=r"last\.ckpt is damaged: going on from .*previous\.ckpt"):
+        resumed = model().fit(x, few, checkpoints=stopped, resume_from=stopped)
+    assert_same(resumed, whole)
+    damage(stopped / LAST)
+    with pytest.raises(CheckpointError, match=r"last\.ckpt is damaged.*previous\.ckpt"):
+        model().fit(x, few, resume_from=stopped / LAST)
+    damage(stopped / PREVIOUS)
+    with pytest.raises(CheckpointError, match=r"last\.ckpt and .*previous\.ckpt: damaged"):
+        model().fit(x, few, resume_from=stopped)
+
+
+def test_a_kill_between_the_two_renames_costs_nothing(digits: Digits, whole: PartedVAE, stopped: Path) -> None:
+    (stopped / LAST).replace(stopped / PREVIOUS)
+    assert_same(model().fit(digits[0], digits[2], resume_from=stopped), whole)
+
+
+def test_nothing_to_go_on_from_is_said(digits: Digits, tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / LAST):
+        with pytest.raises(CheckpointError, match=r"last\.ckpt is missing; there is nothing to go on from"):
+            model().fit(digits[0], digits[2], resume_from=path)
+
+
+def test_only_the_run_that_was_begun_is_gone_on_with(digits: Digits, stopped: Path) -> None:
+    x, _, few = digits
+    with pytest.raises(CheckpointError, match=r"of a run with gamma_u=15\.0, not 3\.0"):
+        model(gamma_u=3.0).fit(x, few, resume_from=stopped)
+    with pytest.raises(CheckpointError, match=r"4 batches an epoch; these data make 2"):
+        model().fit(x[:150], few[:150], resume_from=stopped)
+    strange = stopped / "strange.ckpt"
+    state = torch.load(stopped / LAST, weights_only=True)
+    del state["partedvae"]
+    torch.save(state, strange)
+    with pytest.raises(CheckpointError, match="not of this version"):
+        model().fit(x, few, resume_from=strange)
+
+
+def test_a_full_disk_ends_the_run_and_leaves_the_checkpoint_that_was_there(
+    digits: Digits, whole: PartedVAE, stopped: Path
+) -> None:
+    x, _, few = digits
+    kept = {name: (stopped / name).read_bytes() for name in (LAST, PREVIOUS)}
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(kept[LAST]) // 2, limits[1]))  # files cannot become larger
+    try:
+        with pytest.raises(OSError, match=r"last\.ckpt cannot be written"):
+            model().fit(x, few, checkpoints=stopped, resume_from=stopped)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert {path.name: path.read_bytes() for path in stopped.iterdir()} == kept
+    assert_same(model().fit(x, few, resume_from=stopped), whole)
+
+
+def test_checkpoints_within_an_epoch_follow_a_clock_that_cannot_be_set(
+    digits: Digits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "time", lambda: -1e9)  # someone sets the clock back
+    passed = iter(range(0, 10**6, 30))
+    monkeypatch.setattr("partedvae.checkpoints.time.monotonic", lambda: float(next(passed)))
+    written = []
+
+    class Note(Callback):
+        def on_save_checkpoint(self, trainer: lightning.Trainer, *_: Any) -> None:
+            written.append(trainer.fit_loop.epoch_loop.batch_idx)
+
+    settings: dict[str, Any] = {"early_stopping": False, "max_epochs": 1}
+    noting = model(**settings, trainer_options={"callbacks": [Note()]})
+    noting.fit(digits[0], digits[2], checkpoints=tmp_path, checkpoint_minutes=0.9)
+    assert written == [1, 3]  # 54 s have passed after the second step; the epoch ends with the fourth
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_the_command_line_ends_cleanly_and_goes_on(number: int, status: int, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "partedvae", "train", "digits", "--out", "run", "--labels-per-class", "5"]
+    again = [*command[:4], "digits", "--out", "run", "--resume"]
+    begin = [*command, "--epochs", "8", "--checkpoint-minutes", "0"]
+    process = subprocess.Popen(begin, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    while not (tmp_path / "run" / "checkpoints" / PREVIOUS).exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == status
+    assert said.splitlines()[-1] == "partedvae: stopped. train --resume goes on from the last checkpoint."
+    assert "Traceback" not in said
+    cut(tmp_path / "run" / "checkpoints" / LAST)
+    resumed = subprocess.run(again, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert resumed.returncode == 0, resumed.stderr
+    assert "Warning: run/checkpoints/last.ckpt is damaged: going on from" in resumed.stderr
+    assert (tmp_path / "run" / "report.html").exists()
+    assert len((tmp_path / "run" / "history.csv").read_text().splitlines()) == 1 + 8
