@@ -162,8 +162,10 @@ def test_batches_are_of_the_share_with_labelled_rows_beside_them(
     seen: list[Sequence[int]] = []
     labelled = Counter[int]()
     for rank in range(2):
-        monkeypatch.setattr(streaming, "_world", lambda rank=rank: (rank, 2))
-        loader = StreamLoader(the_stream(streamed), Layout.of(streamed.x), labels, 8, seed=0, balance=False)
+        monkeypatch.setattr(streaming, "world", lambda rank=rank: (rank, 2))
+        loader = StreamLoader(
+            the_stream(streamed), Layout.of(streamed.x), labels, 8, seed=0, balance=False, n_processes=2
+        )
         batches = list(loader)
         assert len(loader) == len(batches) == 3
         seen.append([int(row) for batch in batches for row in batch.x[:, 0, 0, 0]])

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Sampler
 
 from partedvae.ondemand import Raw
+from partedvae.processes import world
 
 
 class Batch(NamedTuple):
@@ -40,15 +41,16 @@ class Draws(Sampler[Draw]):
     """The batches of an epoch.
 
     Every observation comes once an epoch, in an order of its own. The labelled rows are dealt in rounds: each round
-    every one of them ``repeats`` times.
+    every one of them ``repeats`` times. Of several processes each is given its part of the same draws, of
+    ``batch_size`` rows each; parts are of one size, so in the last batch of an epoch a few rows may be left out.
 
     >>> draws = Draws(n_rows=5, repeats=torch.tensor([1, 1, 1]), batch_size=4, seed=0)
     >>> [(len(rows), len(labelled)) for rows, labelled in draws]
     [(4, 3), (1, 3)]
     """
 
-    def __init__(self, n_rows: int, repeats: Tensor, batch_size: int, seed: int) -> None:
-        self.n_rows, self.batch_size, self.seed = n_rows, batch_size, seed
+    def __init__(self, n_rows: int, repeats: Tensor, batch_size: int, seed: int, n_processes: int = 1) -> None:
+        self.n_rows, self.batch_size, self.seed, self.n_processes = n_rows, batch_size, seed, n_processes
         self.deck = torch.arange(len(repeats)).repeat_interleave(repeats)
         self.labelled_size = min(batch_size, len(repeats))
         self.epoch = self.first = 0
@@ -62,13 +64,15 @@ class Draws(Sampler[Draw]):
         self.first = n_batches
 
     def __len__(self) -> int:
-        return math.ceil(self.n_rows / self.batch_size)
+        return math.ceil(self.n_rows // self.n_processes / self.batch_size)
 
     def __iter__(self) -> Iterator[Draw]:
+        rank, size = world()[0], self.n_processes
         generator = torch.Generator().manual_seed(mixed(self.seed, self.epoch))
-        order = torch.randperm(self.n_rows, generator=generator)
-        labelled = dealt(self.deck, self.labelled_size, generator)
-        yield from islice(map(Draw, order.split(self.batch_size), labelled), self.first, None)
+        order = torch.randperm(self.n_rows, generator=generator)[: self.n_rows // size * size]
+        labelled = dealt(self.deck, self.labelled_size * size, generator)
+        for whole in islice(map(Draw, order.split(self.batch_size * size), labelled), self.first, None):
+            yield Draw(*(rows.chunk(size)[rank] for rows in whole))
 
 
 def dealt(deck: Tensor, size: int, generator: torch.Generator) -> Iterator[Tensor]:
@@ -147,10 +151,12 @@ class OrderedRows(IterableDataset[LabelledBatch]):
         yield from (LabelledBatch(x, labels) for x, labels in parts)
 
 
-def training_loader(x: Raw, labels: Tensor, batch_size: int, seed: int, balance: bool = False) -> DataLoader[Batch]:
+def training_loader(
+    x: Raw, labels: Tensor, batch_size: int, seed: int, balance: bool = False, n_processes: int = 1
+) -> DataLoader[Batch]:
     """A loader of shuffled training batches; at least one row of ``labels`` must have a label."""
     rows = Rows(x, labels)
-    draws = Draws(len(rows), repeats(labels[rows.labelled], balance), batch_size, seed)
+    draws = Draws(len(rows), repeats(labels[rows.labelled], balance), batch_size, seed, n_processes)
     # The loader draws a seed for workers it does not have: from a generator of its own, not the global one.
     return DataLoader(rows, sampler=draws, batch_size=None, generator=torch.Generator())
 

@@ -87,6 +87,9 @@ def train(
     accelerator: Annotated[str, typer.Option(help="Lightning's accelerator: auto, cpu, gpu, …")] = "auto",
     devices: Annotated[str | None, typer.Option(help="Lightning's devices: a number, a list, or auto")] = None,
     num_nodes: Annotated[int | None, typer.Option(min=1, help="machines")] = None,
+    strategy: Annotated[
+        str | None, typer.Option(help="Lightning's strategy for several devices; default: ddp, with what it must know")
+    ] = None,
     precision: Annotated[str | None, typer.Option(help="Lightning's precision: 32, bf16-mixed, …")] = None,
     logger: Annotated[str | None, typer.Option(help="csv or tensorboard; written to RUN/logs")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="show nothing")] = False,
@@ -112,7 +115,7 @@ def train(
         raise UsageError("--resume and --overwrite exclude each other.")
     runs.check_free(out, resume, overwrite)
     data = located(data)
-    options = _trainer_options(out, accelerator, devices, num_nodes, precision, logger)
+    options = _trainer_options(out, accelerator, devices, num_nodes, strategy, precision, logger)
     if resume:
         plan = runs.read_plan(out)
         if plan.source != data:
@@ -149,7 +152,7 @@ def train(
         trainer_options=options,
         checkpoint_minutes=checkpoint_minutes,
     )
-    if not quiet:
+    if figures and not quiet:
         if "test_accuracy" in figures:
             typer.echo(
                 f"test accuracy {figures['test_accuracy']:.4f} on {figures['n_test']} rows that training never saw"
@@ -461,7 +464,13 @@ def _status(error: Exception) -> int:
 
 
 def _trainer_options(
-    out: Path, accelerator: str, devices: str | None, num_nodes: int | None, precision: str | None, logger: str | None
+    out: Path,
+    accelerator: str,
+    devices: str | None,
+    num_nodes: int | None,
+    strategy: str | None,
+    precision: str | None,
+    logger: str | None,
 ) -> dict[str, Any]:
     loggers = {None: None, "csv": "CSVLogger", "tensorboard": "TensorBoardLogger"}
     if logger not in loggers:
@@ -472,6 +481,8 @@ def _trainer_options(
         options["devices"] = int(devices) if devices.isdigit() else devices
     if num_nodes is not None:
         options["num_nodes"] = num_nodes
+    if strategy is not None:
+        options["strategy"] = strategy
     if precision is not None:
         options["precision"] = int(precision) if precision.isdigit() else precision
     if logger is not None:

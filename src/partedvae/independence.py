@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from partedvae.partition import Partition
+from partedvae.processes import joined, own_first
 
 _BANDWIDTH = 0.1  # h = 0.1 · d_z: neighbours, not halves of the code, must be of all classes
 _LEAST_SCALE = 1e-3
@@ -60,6 +61,8 @@ def _spread(codes: Tensor, there: Tensor) -> Tensor:
 class ClassIndependence(nn.Module):
     """``dependence`` of a batch, seen with the codes of the last few batches: a batch alone has few of each class.
 
+    Several processes see each other's codes, and remember the same.
+
     Args:
         partition: the layout of codes and classes.
         n_remembered: how many codes of earlier batches are kept. Old ones are of an encoder that is no more.
@@ -76,7 +79,11 @@ class ClassIndependence(nn.Module):
     def forward(self, z: Tensor, classes: Tensor) -> Tensor:
         """The dependence of z (N, d_z) on classes (N, ΣK), which are taken as they are; in training both are kept."""
         z, classes = (part.to(torch.promote_types(part.dtype, torch.float32)) for part in (z, classes.detach()))
-        codes, known = torch.cat([z.detach(), self.codes]), torch.cat([classes, self.classes])
+        new = joined(z.detach()), joined(classes)
+        others = [
+            torch.cat([own_first(rows), kept]) for rows, kept in zip(new, (self.codes, self.classes), strict=True)
+        ]
         if self.training:
-            self.codes, self.classes = codes[: len(self.codes)], known[: len(self.classes)]
-        return dependence(z, classes, codes, known)
+            n = len(self.codes)
+            self.codes, self.classes = torch.cat([new[0], self.codes])[:n], torch.cat([new[1], self.classes])[:n]
+        return dependence(z, classes, *others)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from partedvae import processes
 from partedvae.divergences import entropy_categorical, kl_categorical, kl_standard_normal
 from partedvae.model import Posterior
 from partedvae.partition import Partition
@@ -58,7 +59,7 @@ def c_kl(log_c: Tensor, log_class_prior: Tensor, partition: Partition) -> Tensor
     >>> c_kl(torch.tensor([[0.9, 0.1], [0.1, 0.9]]).log(), torch.tensor([0.5, 0.5]).log(), layout).round(decimals=5)
     tensor(0.)
     """
-    log_mean = log_c.logsumexp(dim=0) - math.log(len(log_c))
+    log_mean = processes.log_mean(log_c.logsumexp(dim=0) - math.log(len(log_c)))
     # Added as Python adds, one attribute after another: there are few of them.
     parts = zip(partition.by_attribute(log_mean), partition.by_attribute(log_class_prior), strict=True)
     return torch.stack([kl_categorical(q, pi) for q, pi in parts]).sum()
@@ -242,7 +243,8 @@ class Objective:
             step: how many steps have been taken, this one included.
         """
         weights, limits = self.weights, self.capacities
-        kl_of_u = u_kl(posterior.log_c, prior.divergence(posterior.u_mean, posterior.u_logvar))
+        # The capacities are those of the whole batch, whose parts several processes may have.
+        kl_of_u = processes.mean(u_kl(posterior.log_c, prior.divergence(posterior.u_mean, posterior.u_logvar)))
         kl_of_c = c_kl(posterior.log_c, prior.log_class_prior, prior.partition)
         entropy = c_entropy(posterior.log_c)
         overlaps = prior.overlaps()
@@ -255,7 +257,7 @@ class Objective:
         }
         measured = {"u_kl": kl_of_u, "c_kl": kl_of_c, "c_entropy": entropy, "bc": torch.cat(overlaps).mean()}
         if prior.partition.z_dim:  # without z there is nothing whose capacity could be missed
-            kl_of_z = z_kl(posterior.z_mean, posterior.z_logvar)
+            kl_of_z = processes.mean(z_kl(posterior.z_mean, posterior.z_logvar))
             weighted["z_term"] = weights.z * capacity_gap(kl_of_z, capacity(step, limits.z, limits.steps))
             measured["z_kl"] = kl_of_z
         return Terms(weighted, measured)

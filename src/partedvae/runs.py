@@ -26,6 +26,7 @@ from partedvae.data.subsets import random_rows
 from partedvae.estimator import PartedVAE
 from partedvae.metrics import Evaluation
 from partedvae.persistence import CONFIG, HISTORY, WEIGHTS, write_whole
+from partedvae.processes import writes_files
 from partedvae.report import write_report
 from partedvae.report.sections import Subject
 from partedvae.supervision import ConflictingLabelsWarning
@@ -125,12 +126,16 @@ def train(
     trainer_options: Mapping[str, Any],
     checkpoint_minutes: float = MINUTES,
 ) -> dict[str, float]:
-    """Train as planned, leave the model, its metrics and its report in ``folder``, and return the metrics."""
+    """Train as planned, leave the model, its metrics and its report in ``folder``, and return the metrics.
+
+    Of several processes one does all but the training, and the others return nothing.
+    """
     parts = Parts.of(plan, data)
     checkpoints = folder / CHECKPOINTS
     model = PartedVAE(**plan.settings.model_dump(), verbose=verbose, trainer_options=dict(trainer_options))
-    with nullcontext() if resume else _replacing(folder):
-        if not resume:
+    begins = writes_files() and not resume
+    with _replacing(folder) if begins else nullcontext():
+        if begins:
             write_json(folder / RUN, plan.model_dump(mode="json"))
             _write_skipped(folder / SKIPPED, data.skipped)
         with warnings.catch_warnings():
@@ -141,6 +146,8 @@ def train(
                 checkpoint_minutes=checkpoint_minutes,
                 resume_from=checkpoints if resume else None,
             )
+    if not writes_files():
+        return {}
     model.save(folder)
     figures = metrics(model, parts)
     write_json(folder / METRICS, figures)
@@ -280,6 +287,8 @@ def check_free(folder: Path, resume: bool, overwrite: bool) -> None:
     Raises:
         RunError: says which option helps.
     """
+    if not writes_files():
+        return  # the process that does may have begun to
     if resume:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DamagedCheckpointWarning)  # fit says so

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,8 +20,9 @@ from torch.optim import Adam
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.utils.data import DataLoader
 
+from partedvae import processes
 from partedvae.augmentation import Augmentation, augmentation_for, changed
-from partedvae.batches import Batch, Draws, LabelledBatch, training_loader, validation_loader
+from partedvae.batches import Batch, Draws, LabelledBatch, mixed, training_loader, validation_loader
 from partedvae.checkpoints import MINUTES, CheckpointError, Checkpoints, KeepBest, SyncedFiles
 from partedvae.config import Config, to_json
 from partedvae.data.stream import Stream
@@ -40,6 +42,13 @@ Record = dict[str, float]
 _ROWS_BETWEEN_CHECKS = 100  # reading a loss off a device waits for it: look at many steps at once
 _BATCHES_REMEMBERED = 4  # enough to have of each of ten classes two dozen; older ones are of another encoder
 _SCALE_LR = 20.0  # the one number that is the likelihood's scale has orders of magnitude to travel
+
+
+_LOST = re.compile("gloo|nccl|connection|peer", re.IGNORECASE)
+
+
+class ProcessLostError(RuntimeError):
+    """One of several processes of a run has ended, and the others cannot go on without it."""
 
 
 class TrainingDivergedError(RuntimeError):
@@ -118,6 +127,8 @@ class Training(lightning.LightningModule):
         self.noise = torch.Generator(self.device).manual_seed(self.seed)
         if self._noise_state is not None:
             self.noise.set_state(self._noise_state)
+        if processes.world()[0]:  # each process has observations of its own, and noise of its own
+            self.noise.manual_seed(mixed(self.seed, processes.world()[0]) + self.steps_taken)
 
     def on_train_start(self) -> None:
         """Go on within the epoch if it was begun before."""
@@ -153,12 +164,12 @@ class Training(lightning.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Log the validation loss, which early stopping watches."""
-        self._validation_means = {f"val_{name}": value for name, value in self._validation.means().items()}
+        self._validation_means = {f"val_{name}": value for name, value in self._validation.means(self.device).items()}
         self.log("val_loss", self._validation_means["val_loss"], prog_bar=True)
 
     def on_train_epoch_end(self) -> None:
         """Keep the epoch's record, log it, and let the plateau schedulers see it."""
-        record = self._train.means()
+        record = self._train.means(self.device)
         main, labelled = self._both_optimizers()
         for scheduler, monitored in zip(self._schedulers(), ("loss", "cross_entropy"), strict=False):
             scheduler.step(record[monitored])
@@ -299,10 +310,14 @@ class Recorder:
         self._names, self._sums, self._weight = state["names"], state["sums"], state["weight"]
         self._pending = list(zip(*state["pending"], strict=True))
 
-    def means(self) -> Record:
-        """The epoch's means by name; the next epoch starts from nothing."""
+    def means(self, device: torch.device) -> Record:
+        """The epoch's means by name, over all processes; the next epoch starts from nothing."""
         self._settle()
-        means = (self._sums / self._weight).tolist() if isinstance(self._sums, Tensor) else []
+        means = []
+        if isinstance(self._sums, Tensor):
+            weight = torch.tensor([self._weight], dtype=self._sums.dtype)
+            sums = processes.total(torch.cat([self._sums, weight]), device)
+            means = (sums[:-1] / sums[-1]).tolist()
         self._sums, self._weight = 0.0, 0
         return dict(zip(self._names, means, strict=True))
 
@@ -361,11 +376,7 @@ def fit(
         TrainingDivergedError: a term of the loss is no longer finite.
         CheckpointError: ``resume_from`` is not of this run.
     """
-    loader = _loader(training, config, seed)
-    schedule = Schedule.of(config, len(loader) * config.max_epochs)
-    module = Training(model, config, schedule, seed, len(loader), extra_terms, augment)
-    held_out = validation and validation_loader(validation.x, validation.labels, max(256, config.batch_size))
-    options = dict(trainer_options or {})
+    options = processes.placed(trainer_options or {})
     callbacks: list[Callback] = _as_list(options.pop("callbacks", None))
     plugins: list[Any] = _as_list(options.pop("plugins", None))
     best = KeepBest() if config.early_stopping else None
@@ -393,11 +404,22 @@ def fit(
             callbacks=callbacks,
             plugins=plugins,
         )
+        loader = _loader(training, config, seed, trainer.world_size)
+        schedule = Schedule.of(config, len(loader) * config.max_epochs)
+        module = Training(model, config, schedule, seed, len(loader), extra_terms, augment)
+        held_out = validation and validation_loader(validation.x, validation.labels, max(256, config.batch_size))
         try:
             trainer.fit(module, loader, held_out, ckpt_path=resume_from, weights_only=True if resume_from else None)
         except SystemExit as left:
             if left.code == 1:  # Lightning's answer to Ctrl-C; the caller decides how to end
                 raise KeyboardInterrupt from None
+            raise
+        except RuntimeError as error:
+            if trainer.world_size > 1 and _LOST.search(str(error)):
+                raise ProcessLostError(
+                    f"Another process of the run has ended: {str(error).splitlines()[0]} "
+                    "--resume, or resume_from, goes on from the last checkpoint."
+                ) from error
             raise
         finally:
             if writing is not None:
@@ -408,11 +430,11 @@ def fit(
     return module.history
 
 
-def _loader(training: Observations, config: Config, seed: int) -> DataLoader[Batch] | StreamLoader:
+def _loader(training: Observations, config: Config, seed: int, n_processes: int) -> DataLoader[Batch] | StreamLoader:
     x, labels = training.x, training.labels
     if isinstance(x, OnDemand) and isinstance(x.rows, Stream):
-        return StreamLoader(x.rows, x.layout, labels, config.batch_size, seed, config.balance_labels)
-    return training_loader(x, labels, config.batch_size, seed, config.balance_labels)
+        return StreamLoader(x.rows, x.layout, labels, config.batch_size, seed, config.balance_labels, n_processes)
+    return training_loader(x, labels, config.batch_size, seed, config.balance_labels, n_processes)
 
 
 @contextmanager
@@ -425,6 +447,8 @@ def _quiet_lightning() -> Iterator[None]:
         warnings.filterwarnings("ignore", message=".*Your `IterableDataset` has `__len__` defined.*")
         warnings.filterwarnings("ignore", message=".*You defined a `validation_step` but have no `val_dataloader`.*")
         warnings.filterwarnings("ignore", message=".*ended before the epoch ended and your dataloader is not.*")
+        warnings.filterwarnings("ignore", message=".*recommended to use .*sync_dist=True.*")  # they are alike already
+        warnings.filterwarnings("ignore", message=".*Grad strides do not match bucket view strides.*")
         warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")  # Lightning's own call
         for logger in loggers:
             logger.setLevel(logging.WARNING)

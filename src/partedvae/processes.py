@@ -1,0 +1,88 @@
+"""Several processes that train one model: what is of the whole batch is computed over the batches of all of them."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from lightning.pytorch.utilities import rank_zero_only
+from torch import Tensor, distributed
+
+
+def world() -> tuple[int, int]:
+    """This process's number, and how many there are."""
+    if distributed.is_available() and distributed.is_initialized():
+        return distributed.get_rank(), distributed.get_world_size()
+    return 0, 1
+
+
+def writes_files() -> bool:
+    """Whether this is the process that writes files; known also before the processes have found each other."""
+    return not getattr(rank_zero_only, "rank", 0)
+
+
+def placed(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of Lightning's ``Trainer`` with where to train: on one device unless asked, or as torchrun says.
+
+    The labelled optimiser's loss does not reach all weights, which DDP has to know.
+
+    >>> placed({}), placed({"devices": 2, "strategy": "ddp"})
+    ({'devices': 1}, {'devices': 2, 'strategy': 'ddp_find_unused_parameters_true'})
+    """
+    found = dict(options)
+    if "LOCAL_WORLD_SIZE" in os.environ:  # torchrun has started so many processes on this machine
+        here = int(os.environ["LOCAL_WORLD_SIZE"])
+        found.setdefault("devices", here)
+        found.setdefault("num_nodes", int(os.environ["WORLD_SIZE"]) // here)
+    found.setdefault("devices", 1)
+    several = str(found["devices"]) not in ("1", "[0]") or found.get("num_nodes", 1) > 1
+    if found.get("strategy", "auto" if several else None) in ("auto", "ddp"):
+        found["strategy"] = "ddp_find_unused_parameters_true"
+    return found
+
+
+def mean(value: Tensor) -> Tensor:
+    """The mean over processes of a mean over a process's batch; batches are of one size.
+
+    Its gradient is that of this process's share, which is what the mean over processes of all gradients needs.
+    """
+    if world()[1] == 1:
+        return value
+    return value + (total(value.detach()) / world()[1] - value.detach())
+
+
+def log_mean(value: Tensor) -> Tensor:
+    """The same of the logarithm of a mean: ln of the mean over processes of e^value."""
+    size = world()[1]
+    if size == 1:
+        return value
+    own = value.detach()
+    whole = joined(own[None]).logsumexp(dim=0) - math.log(size)
+    return whole + (own - whole).exp() * (value - own)
+
+
+def total(value: Tensor, device: torch.device | None = None) -> Tensor:
+    """The sum over processes, without gradient; ``device`` is the one they talk by, if not that of the value."""
+    if world()[1] == 1:
+        return value
+    summed = value.detach().to(device, copy=True)
+    distributed.all_reduce(summed)
+    return summed.to(value.device)
+
+
+def joined(rows: Tensor) -> Tensor:
+    """Rows (N, …) of all processes, (N · processes, …), in the order of their numbers; without gradient."""
+    if world()[1] == 1:
+        return rows
+    parts = [torch.empty_like(rows) for _ in range(world()[1])]
+    distributed.all_gather(parts, rows.contiguous())
+    return torch.cat(parts)
+
+
+def own_first(rows: Tensor) -> Tensor:
+    """``joined`` rows, turned so that this process's come first."""
+    rank, size = world()
+    return rows.roll(-rank * (len(rows) // size), dims=0)

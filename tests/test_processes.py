@@ -1,0 +1,156 @@
+"""Two processes that train together do what one does with the whole batch."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from sklearn.datasets import load_digits
+from torch import Tensor, distributed
+from torch.multiprocessing.spawn import spawn
+
+from partedvae import PartedVAE, processes
+from partedvae.batches import training_loader
+from partedvae.config import Config
+from partedvae.factory import Schedule, make_objective
+from partedvae.independence import ClassIndependence
+from partedvae.model import Posterior
+from partedvae.partition import Partition
+from partedvae.prior import MixturePrior
+
+Array = NDArray[Any]
+
+LAYOUT = Partition((3, 2), u_dim=2, z_dim=2)
+N = 24
+
+
+def batch() -> list[Tensor]:
+    """What an encoder might say of N observations, and a likelihood of each."""
+    noise = torch.Generator().manual_seed(0)
+    sizes = (LAYOUT.n_classes, LAYOUT.u_size, LAYOUT.u_size, LAYOUT.z_dim, LAYOUT.z_dim)
+    parts = [torch.randn(N, size, dtype=torch.float64, generator=noise) for size in sizes]
+    return [*parts, torch.randn(N, dtype=torch.float64, generator=noise)]
+
+
+def loss_and_gradients(rows: slice) -> tuple[Tensor, list[Tensor]]:
+    """Of the whole objective and the dependence, after a batch before it, for some of the rows."""
+    leaves = [part[rows].clone().requires_grad_() for part in batch()]
+    posterior = Posterior(LAYOUT.log_softmax(leaves[0]), *leaves[1:5])
+    torch.manual_seed(0)
+    prior = MixturePrior(LAYOUT, torch.ones(LAYOUT.n_classes)).double()
+    config = Config(capacity_steps=100)
+    objective = make_objective(config, (4,), Schedule.of(config, 200))
+    independence = ClassIndependence(LAYOUT, 2 * N).double()
+    independence(posterior.z_mean.detach() + 1, posterior.log_c.exp().detach())
+    terms = objective(posterior, prior, leaves[5], step=50)
+    told = independence(posterior.z_mean, posterior.log_c.exp())
+    loss = terms.total + 40 * told
+    loss.backward()
+    return loss.detach(), [leaf.grad for leaf in leaves if leaf.grad is not None]
+
+
+def a_part(rank: int, folder: str) -> None:
+    """In each of two processes."""
+    distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
+    half = slice(rank * N // 2, (rank + 1) * N // 2)
+    loss, gradients = loss_and_gradients(half)
+    assert processes.world() == (rank, 2)
+    torch.save([processes.total(loss) / 2, *(gradient / 2 for gradient in gradients)], f"{folder}/{rank}")
+    distributed.destroy_process_group()
+
+
+def test_losses_and_gradients_are_those_of_the_whole_batch(tmp_path: Path) -> None:
+    spawn(a_part, (str(tmp_path),), nprocs=2)
+    whole, gradients = loss_and_gradients(slice(None))
+    (first, *ones), (second, *others) = (torch.load(tmp_path / rank) for rank in "01")
+    assert first == second
+    torch.testing.assert_close(first, whole, rtol=1e-6, atol=1e-6)
+    for one, other, gradient in zip(ones, others, gradients, strict=True):
+        # DDP takes the mean over processes: each observation is in one of them.
+        torch.testing.assert_close(torch.cat([one, other]), gradient, rtol=1e-5, atol=1e-7)
+
+
+def test_parts_of_an_epoch_are_of_one_size_and_make_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = torch.arange(43.0)[:, None]
+    labels = torch.where(x < 9, 0, -1).long()
+    seen = []
+    for rank in range(3):
+        monkeypatch.setattr("partedvae.batches.world", lambda rank=rank: (rank, 3))
+        loader = training_loader(x, labels, batch_size=4, seed=5, n_processes=3)
+        batches = list(loader)
+        assert len(batches) == len(loader) == 4
+        seen.append(batches)
+    for together in zip(*seen, strict=True):
+        assert len({len(part.x) for part in together}) == 1
+        assert len({len(part.labels) for part in together}) == 1
+    rows = torch.cat([part.x for batches in seen for part in batches])[:, 0]
+    assert len(rows) == len(set(rows.tolist())) == 42  # one of 43 is left out; another one in another epoch
+
+
+TRAIN = """
+import json, os, sys, torch
+import numpy as np
+from sklearn.datasets import load_digits
+from partedvae import PartedVAE
+torch.set_num_threads(1)
+bunch = load_digits()
+y = np.where(np.arange(600) < 200, bunch.target[:600], -1)
+model = PartedVAE(max_epochs=6, batch_size=32, random_state=0, trainer_options={"accelerator": "cpu"})
+model.fit(bunch.images[:600] / 16, y)
+weights = sum(float(p.double().sum()) for p in model.net_.state_dict().values())
+with open(f"{sys.argv[1]}/{os.environ['RANK']}.json", "w") as file:
+    json.dump({"history": model.history_, "weights": weights}, file)
+"""
+
+
+def test_two_processes_give_the_losses_of_one(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(TRAIN)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    done = subprocess.run([*command, tmp_path / "train.py", tmp_path], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    first, second = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2))
+    assert first == second
+    bunch = load_digits()
+    y = np.where(np.arange(600) < 200, bunch.target[:600], -1)
+    single = PartedVAE(max_epochs=6, batch_size=64, random_state=0).fit(bunch.images[:600] / 16, y)
+    for one, both in zip(single.history_, first["history"], strict=True):
+        assert one["step"] == both["step"]
+        assert one["z_capacity"] == both["z_capacity"]
+        # The same rows in the same batches from the same weights; the noise of the second process is another. The
+        # KL(z) of the last epoch, where it overtakes its capacity, scatters by a fifth from noise to noise.
+        assert both["reconstruction"] == pytest.approx(one["reconstruction"], rel=0.02)
+        assert both["cross_entropy"] == pytest.approx(one["cross_entropy"], rel=0.1)
+    for one, both in zip(single.history_[:-1], first["history"][:-1], strict=True):
+        assert both["z_kl"] == pytest.approx(one["z_kl"], rel=0.15)
+
+
+def test_a_lost_process_ends_the_run_which_can_be_gone_on_with(tmp_path: Path) -> None:
+    bunch = load_digits()
+    np.savez(tmp_path / "data.npz", X=bunch.images[:200], y=np.where(np.arange(200) < 100, bunch.target[:200], -1))
+    train = [sys.executable, "-m", "partedvae", "train", "data.npz", "--out", "run"]
+    where = ["--devices", "2", "--accelerator", "cpu"]
+    both = subprocess.Popen(
+        [*train, *where, "--epochs", "400"], cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    while not (tmp_path / "run" / "checkpoints" / "previous.ckpt").exists():
+        assert both.poll() is None, both.communicate()
+        time.sleep(0.05)
+    (child,) = (int(word) for word in Path(f"/proc/{both.pid}/task/{both.pid}/children").read_text().split()[:1])
+    os.kill(child, signal.SIGKILL)
+    _, said = both.communicate(timeout=60)
+    assert both.returncode != 0
+    assert "Another process of the run has ended" in said
+    assert "--resume" in said
+    assert "Traceback" not in said
+    state = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)
+    assert state["partedvae"]["steps_taken"] > 0
