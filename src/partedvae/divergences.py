@@ -29,6 +29,29 @@ def kl_normal(mean: Tensor, logvar: Tensor, prior_mean: Tensor, prior_logvar: Te
     return 0.5 * (prior_logvar - logvar - 1 + ratio + distance).sum(dim=-1)
 
 
+def kl_normal_each(mean: Tensor, logvar: Tensor, prior_mean: Tensor, prior_logvar: Tensor) -> Tensor:
+    """``kl_normal`` of each of N Gaussians to each of K, as products of matrices: for K too many to lay out all terms.
+
+    Squares are multiplied out, so that digits are lost where means are large beside what they differ by: in float32
+    about 10⁻⁶ of the largest term.
+
+    Args:
+        mean, logvar: (N, d).
+        prior_mean, prior_logvar: (K, d).
+
+    Returns:
+        (N, K) nats.
+
+    >>> kl_normal_each(torch.zeros(2, 2), torch.zeros(2, 2), torch.ones(3, 2), torch.zeros(3, 2)).shape
+    torch.Size([2, 3])
+    """
+    precision = (-prior_logvar).exp()
+    of_prior = (prior_logvar + prior_mean.square() * precision).sum(dim=1)
+    of_posterior = (logvar + 1).sum(dim=1, keepdim=True)
+    squares = (logvar.exp() + mean.square()) @ precision.T - 2 * mean @ (prior_mean * precision).T
+    return 0.5 * (of_prior - of_posterior + squares)
+
+
 def kl_standard_normal(mean: Tensor, logvar: Tensor) -> Tensor:
     """KL(N(mean, e^logvar) ‖ N(0, 1)) of each dimension.
 

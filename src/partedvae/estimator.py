@@ -30,7 +30,7 @@ from partedvae.extra_terms import Term
 from partedvae.generation import counterfactual_codes, prior_codes, traversal_codes, traversal_values
 from partedvae.inference import decode, evidence_bound, infer
 from partedvae.labels import Attribute
-from partedvae.layout import Layout, first_not_finite
+from partedvae.layout import Layout, first_flattened, first_not_finite
 from partedvae.likelihoods import LikelihoodName
 from partedvae.model import PartedModel, Posterior
 from partedvae.ondemand import OnDemand, Raw, stays_put
@@ -588,6 +588,13 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
         wrong = first_not_finite(rows)
         if wrong is not None:
             raise ValueError(f"Input X contains {wrong}. Remove or fill in what is not finite.")
+        if fitting and not lazy and layout.kind == "features":
+            column = first_flattened(rows)
+            if column is not None:
+                raise ValueError(
+                    f"Column {column} of X varies by less than float32 can tell of numbers of its size. "
+                    "Subtract its mean first."
+                )
         return OnDemand(rows, layout) if lazy else layout.to_tensor(rows)
 
     def _validated(self, rows: Any, fitting: bool, named: bool) -> Array:

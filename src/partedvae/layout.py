@@ -13,6 +13,8 @@ from torch import Tensor
 from partedvae.data.lazy import Rows, chunks
 
 Array = NDArray[Any]
+_LARGEST = float(np.finfo(np.float32).max)
+
 Kind = Literal["features", "grey", "channels_first", "channels_last"]
 
 SMALLEST_SIDE = 8
@@ -90,7 +92,7 @@ class Layout:
 
 
 def first_not_finite(x: Rows) -> str | None:
-    """Where the first NaN or infinity of observations is, in words; ``None`` if all is finite.
+    """Where the first NaN, infinity or number beyond float32 of observations is, in words; ``None`` if there is none.
 
     >>> first_not_finite(np.array([[1.0, 2.0], [np.nan, 1.0]]))
     'NaN at row 1, column 0'
@@ -98,14 +100,27 @@ def first_not_finite(x: Rows) -> str | None:
     if x.dtype.kind != "f":
         return None
     for start, part in chunks(x):
-        # A sum is finite if its parts are, and needs no memory; only doubtful parts are searched.
+        # A sum of squares is small if its parts are, and needs no memory; only doubtful parts are searched.
+        flat = part.reshape(-1)
         with np.errstate(over="ignore", invalid="ignore"):
-            if np.isfinite(part.sum(dtype=np.float64)):
+            if np.vdot(flat, flat) < _LARGEST:
                 continue
-        bad = np.argwhere(~np.isfinite(part))
+        bad = np.argwhere(~(np.abs(part) <= _LARGEST))
         if len(bad):
             row, *place = (int(i) for i in bad[0])
-            what = "NaN" if np.isnan(part[tuple(bad[0])]) else "infinity"
+            value = part[tuple(bad[0])]
+            what = "NaN" if np.isnan(value) else "infinity" if np.isinf(value) else f"{value:g}, too large for float32,"
             where = f"column {place[0]}" if len(place) == 1 else f"pixel {tuple(place)}"
             return f"{what} at row {start + row}, {where}"
     return None
+
+
+def first_flattened(features: Array) -> int | None:
+    """The first column of features that float32 would make constant although it varies; ``None`` if there is none.
+
+    >>> first_flattened(np.array([[0.0, 1e9], [1.0, 1e9 + 1]]))
+    1
+    """
+    least, most = features.min(axis=0), features.max(axis=0)
+    lost = np.flatnonzero((least < most) & (least.astype(np.float32) == most.astype(np.float32)))
+    return int(lost[0]) if len(lost) else None

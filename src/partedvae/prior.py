@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from partedvae.divergences import bhattacharyya_coefficient, kl_normal
+from partedvae.divergences import bhattacharyya_coefficient, kl_normal, kl_normal_each
 from partedvae.partition import Partition
 
 _LOGVAR_RANGE = (-2.999, 0.999)  # just inside of what 2·tanh(·) − 1 can be
 _TINY = 1e-12
+_MANY_CLASSES = 100  # whose 4,950 pairs cost little; of more, only those that matter are laid out
+_RANDOM_PAIRS = 5_000
+_ROWS_AT_ONCE = 16
+_ROUNDING = 1.001
+
+Pairs = tuple[Tensor, Tensor]
 
 
 class MixturePrior(nn.Module):
@@ -64,9 +71,13 @@ class MixturePrior(nn.Module):
         Returns:
             (N, ΣK) nats.
         """
-        mean = self.partition.blocks(u_mean)[:, self.attribute]
-        logvar = self.partition.blocks(u_logvar)[:, self.attribute]
-        return kl_normal(mean, logvar, self.mean, self.logvar)
+        means, logvars = self.partition.blocks(u_mean), self.partition.blocks(u_logvar)
+        if self.partition.n_classes > _MANY_CLASSES:
+            split = self.partition.by_attribute
+            components = zip(split(self.mean, dim=0), split(self.logvar, dim=0), strict=True)
+            each = [kl_normal_each(means[:, a], logvars[:, a], *prior) for a, prior in enumerate(components)]
+            return torch.cat(each, dim=1)
+        return kl_normal(means[:, self.attribute], logvars[:, self.attribute], self.mean, self.logvar)
 
     def move(self, mean: Tensor, variance: Tensor, which: Tensor) -> None:
         """Give some of the components, ``which`` (ΣK,) of them, means and variances (ΣK, d_u); as near as ln σ² may be.
@@ -80,16 +91,27 @@ class MixturePrior(nn.Module):
             self.mean[which] = mean[which].to(self.mean)
             self.raw_logvar[which] = within.atanh()[which].to(self.mean)
 
-    def overlaps(self) -> list[Tensor]:
-        """Bhattacharyya coefficients of the pairs k < l of each attribute's classes: A tensors of K(K − 1)/2 values."""
-        return [
-            _pairwise_overlaps(mean, logvar)
-            for mean, logvar in zip(
-                self.partition.by_attribute(self.mean, dim=0),
-                self.partition.by_attribute(self.logvar, dim=0),
-                strict=True,
-            )
-        ]
+    def overlaps(self, above: float = 0.0) -> list[Tensor]:
+        """Bhattacharyya coefficients of the pairs k < l of each attribute's classes: A tensors of K(K − 1)/2 values.
+
+        Args:
+            above: of very many pairs, those that are surely not above it are left out.
+        """
+        return [_overlaps(mean, logvar, *_pairs(mean, logvar, above)) for mean, logvar in self._components()]
+
+    def mean_overlap(self, overlaps: Sequence[Tensor]) -> Tensor:
+        """Mean of ``overlaps`` over all pairs; of very many classes, over a random choice of pairs instead."""
+        with torch.no_grad():
+            found = [
+                coefficients if len(mean) <= _MANY_CLASSES else _overlaps(mean, logvar, *_random_pairs(mean))
+                for coefficients, (mean, logvar) in zip(overlaps, self._components(), strict=True)
+            ]
+            return torch.cat(found).mean()
+
+    def _components(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Means and log-variances, attribute by attribute."""
+        split = self.partition.by_attribute
+        yield from zip(split(self.mean, dim=0), split(self.logvar, dim=0), strict=True)
 
     def draw_classes(self, n: int, generator: torch.Generator) -> Tensor:
         """Classes drawn from π: (N, A), numbered within each attribute."""
@@ -113,6 +135,39 @@ class MixturePrior(nn.Module):
         return torch.stack([part.logsumexp(dim=-1) for part in self.partition.by_attribute(joint)], dim=-1)
 
 
-def _pairwise_overlaps(mean: Tensor, logvar: Tensor) -> Tensor:
-    first, second = torch.triu_indices(len(mean), len(mean), offset=1, device=mean.device)
+def _overlaps(mean: Tensor, logvar: Tensor, first: Tensor, second: Tensor) -> Tensor:
     return bhattacharyya_coefficient(mean[first], logvar[first], mean[second], logvar[second])
+
+
+def _all_pairs(mean: Tensor) -> Pairs:
+    first, second = torch.triu_indices(len(mean), len(mean), offset=1, device=mean.device)
+    return first, second
+
+
+def _pairs(mean: Tensor, logvar: Tensor, above: float) -> Pairs:
+    """All pairs; of very many, those that overlap by more than ``above``, found without gradient.
+
+    D_B ≥ ¼ Σ (μ_a − μ_b)²/(σ_a² + σ_b²), which needs no logarithms and leaves few pairs; a few rows at a time, so that
+    what is laid out stays near the processor.
+    """
+    if above <= 0 or len(mean) <= _MANY_CLASSES:
+        return _all_pairs(mean)
+    with torch.no_grad():
+        variance, parts = logvar.exp(), []
+        for start in range(0, len(mean), _ROWS_AT_ONCE):
+            rows = slice(start, start + _ROWS_AT_ONCE)
+            squares = (mean[rows, None] - mean[None, start:]).square_()
+            distance = squares.div_(variance[rows, None] + variance[None, start:]).sum(dim=-1) / 4
+            near = (distance < _ROUNDING * -math.log(above)).triu(diagonal=1)
+            parts.append(near.nonzero() + start)
+        first, second = torch.cat(parts).unbind(dim=1)
+        overlapping = _overlaps(mean, logvar, first, second) > above
+        return first[overlapping], second[overlapping]
+
+
+def _random_pairs(mean: Tensor) -> Pairs:
+    """Always the same ones."""
+    n, draw = len(mean), torch.Generator().manual_seed(0)
+    first = torch.randint(n, (_RANDOM_PAIRS,), generator=draw)
+    second = (first + torch.randint(1, n, (_RANDOM_PAIRS,), generator=draw)) % n
+    return first.to(mean.device), second.to(mean.device)
