@@ -31,7 +31,7 @@ def gather(preset_name: str, file: Path | None, assignments: Sequence[str], opti
         name, equals, value = assignment.partition("=")
         if not equals:
             raise SettingError(f"--set {assignment}: should be key=value, as in --set u_dim=5.")
-        settings[name.strip()] = _parse(value, f"--set {assignment}")
+        settings[name.strip()] = parse_value(value, f"--set {assignment}")
     settings |= {name: value for name, value in options.items() if value is not None}
     return Config.checked(settings)
 
@@ -48,7 +48,15 @@ def _read(file: Path) -> dict[str, Any]:
     return content
 
 
-def _parse(text: str, option: str) -> Any:
+def parse_value(text: str, option: str) -> Any:
+    """What is typed for a setting: a number, true or false, a list, a word.
+
+    Raises:
+        SettingError: names ``option``.
+
+    >>> parse_value("1e-3", "--set lr"), parse_value("true", "--set attention")
+    (0.001, True)
+    """
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError:

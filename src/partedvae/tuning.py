@@ -1,0 +1,246 @@
+"""A search for settings: trials of Optuna's, judged on held-out rows by how probable labels are and what z tells."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import lightning.pytorch as lightning
+import numpy as np
+import optuna
+import torch
+import yaml
+from lightning.pytorch.callbacks import Callback
+from optuna.trial import TrialState
+
+from partedvae.config import Config, to_json
+from partedvae.data import Dataset
+from partedvae.data.subsets import random_rows
+from partedvae.estimator import PartedVAE
+from partedvae.inference import infer
+from partedvae.layout import Layout
+from partedvae.metrics import leakage, negative_log_likelihood
+from partedvae.persistence import write_whole
+from partedvae.runs import RunError
+from partedvae.settings import SettingError, parse_value
+from partedvae.supervision import ConflictingLabelsWarning, targets
+from partedvae.tables import write_csv
+from partedvae.training import TrainingDivergedError
+
+BEST, TRIALS, STORAGE = "best.yaml", "trials.csv", "study.db"
+_STUDY = "partedvae"
+_LOOKS = 10  # a trial is looked at so often before its end
+_LOGARITHMIC = 10.0  # ranges over which ratios matter, not differences
+_LOOKED_AT = 2_000
+_FEWEST = 10  # rows of a class that leakage can be measured with
+
+SPACE = ("lr=3e-4:3e-3", "gamma_zc=5.0:80.0", "gamma_swap=2.0:40.0", "z_capacity=3.0:20.0", "u_capacity=2.0:12.0")
+"""What is searched unless something else is asked for."""
+
+
+class Range(NamedTuple):
+    """Settings between two; their ratio counts where they are far apart."""
+
+    low: float
+    high: float
+
+    def suggested(self, trial: optuna.Trial, name: str) -> Any:
+        """A value of the trial."""
+        if all(isinstance(end, int) for end in self):
+            return trial.suggest_int(name, int(self.low), int(self.high))
+        logarithmic = self.low > 0 and self.high / self.low >= _LOGARITHMIC
+        return trial.suggest_float(name, self.low, self.high, log=logarithmic)
+
+
+class Choices(NamedTuple):
+    """A few settings."""
+
+    values: list[Any]
+
+    def suggested(self, trial: optuna.Trial, name: str) -> Any:
+        """A value of the trial."""
+        return trial.suggest_categorical(name, self.values)
+
+
+Space = Mapping[str, Range | Choices]
+
+
+def read_space(searched: Sequence[str]) -> Space:
+    """What ``--search`` asks for: ``key=low:high``, or ``key=one,two,three``.
+
+    Raises:
+        SettingError: names the option.
+
+    >>> read_space(["lr=1e-4:1e-2", "attention=true,false"])
+    {'lr': Range(low=0.0001, high=0.01), 'attention': Choices(values=[True, False])}
+    """
+    space: dict[str, Range | Choices] = {}
+    for option in searched:
+        name, equals, text = (part.strip() for part in option.partition("="))
+        said = f"--search {option}"
+        if not equals:
+            raise SettingError(f"{said}: should be key=low:high or key=one,two,three.")
+        if ":" in text:
+            ends = [parse_value(end, said) for end in text.split(":")]
+            if len(ends) != 2 or not all(isinstance(end, int | float) for end in ends) or not ends[0] < ends[1]:
+                raise SettingError(f"{said}: should be key=low:high, two numbers, the smaller first.")
+            space[name] = Range(*ends)
+        else:
+            ends = [parse_value(value, said) for value in text.split(",")]
+            space[name] = Choices(ends)
+        for value in ends:
+            Config.checked({name: value})
+    return space
+
+
+class Judged(NamedTuple):
+    """A trial's figures on held-out rows; lower is better."""
+
+    nll: float
+    leakage: float
+
+    @property
+    def score(self) -> float:
+        """Nats of surprise per label, and how much of what there is to tell of the class z tells, counted alike."""
+        return self.nll + self.leakage
+
+
+def search(
+    folder: Path,
+    training: Dataset,
+    held_out: Dataset,
+    settings: Config,
+    space: Space,
+    n_trials: int,
+    storage: str | None = None,
+    verbose: bool = False,
+) -> optuna.Study:
+    """Run trials, and leave ``best.yaml`` and ``trials.csv`` in ``folder``; a study that is there is gone on with.
+
+    Args:
+        folder: of the study.
+        training: what each trial learns from; its labels are those that training may see.
+        held_out: rows with labels that only judge.
+        settings: those that are not searched.
+        space: those that are.
+        n_trials: how many more.
+        storage: address of a database that several machines share; default: a file in the folder.
+        verbose: say how each trial ended.
+
+    Raises:
+        RunError: too few labels are held out, or every trial failed.
+    """
+    _check_enough(held_out)
+    folder.mkdir(parents=True, exist_ok=True)
+    with _quiet_optuna(verbose):
+        study = optuna.create_study(
+            study_name=_STUDY,
+            storage=storage or f"sqlite:///{(folder / STORAGE).resolve()}",
+            load_if_exists=True,
+            direction="minimize",
+            pruner=optuna.pruners.MedianPruner(n_warmup_steps=_LOOKS // 3),
+        )
+        # Of machines that share a study, none may try what another does.
+        seed = None if storage or settings.random_state is None else settings.random_state + len(study.trials)
+        study.sampler = optuna.samplers.TPESampler(seed=seed)
+        study.optimize(
+            lambda trial: _score(trial, training, held_out, settings, space),
+            n_trials=n_trials,
+            catch=(TrainingDivergedError,),
+        )
+    if not study.get_trials(states=(TrialState.COMPLETE,)):
+        raise RunError("No trial was finished: all diverged or were stopped early. Narrow --search, or try more.")
+    best = to_json(Config.checked({**settings.model_dump(), **study.best_params}))
+    chosen = {name: value for name, value in best.items() if value != to_json(Config())[name]}
+    write_whole(folder / BEST, lambda path: path.write_text(yaml.safe_dump(chosen, sort_keys=False), encoding="utf-8"))
+    write_whole(folder / TRIALS, lambda path: write_csv(path, *_table(study, list(space))))
+    return study
+
+
+def judged(model: PartedVAE, data: Dataset) -> Judged:
+    """Of rows with labels; means over attributes."""
+    codes = model.encode(data)
+    by_attribute = codes.c if isinstance(codes.c, list) else [codes.c]
+    surprises, leaks = [], []
+    for probabilities, column in zip(by_attribute, data.codes.T, strict=True):
+        known = column >= 0
+        surprises.append(negative_log_likelihood(probabilities[known], column[known]))
+        leaks.append(float(leakage(codes.z[known], column[known], random_state=0)) if codes.z.shape[1] else 0.0)
+    return Judged(math.fsum(surprises) / len(surprises), math.fsum(leaks) / len(leaks))
+
+
+class Look(Callback):
+    """Tells Optuna now and then how probable held-out labels are, and stops a trial that is worse than most."""
+
+    def __init__(self, trial: optuna.Trial, held_out: Dataset) -> None:
+        few = held_out.take(random_rows(len(held_out), _LOOKED_AT))
+        self.trial, self.codes = trial, few.codes
+        self.raw = Layout.of(few.array).to_tensor(few.array)
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Look, if it is time."""
+        epochs, done = trainer.max_epochs or 1, trainer.current_epoch + 1
+        look, looks_before = done * _LOOKS // epochs, (done - 1) * _LOOKS // epochs
+        if look == looks_before or done == epochs:
+            return
+        net: Any = pl_module.model
+        wanted = targets(torch.from_numpy(self.codes), net.partition.class_sizes)
+        surprise = -float((wanted * infer(net, self.raw).log_c).sum() / wanted.sum())
+        self.trial.report(surprise, look)
+        if self.trial.should_prune():
+            raise optuna.TrialPruned
+
+
+def _score(trial: optuna.Trial, training: Dataset, held_out: Dataset, settings: Config, space: Space) -> float:
+    """Train as a trial says and judge it."""
+    changed = {name: part.suggested(trial, name) for name, part in space.items()}
+    config = Config.checked({**settings.model_dump(), **changed})
+    model = PartedVAE(**config.model_dump(), trainer_options={"callbacks": [Look(trial, held_out)]})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConflictingLabelsWarning)  # the command line has a line of its own
+        model.fit(training)
+    found = judged(model, held_out)
+    for name, value in found._asdict().items():
+        trial.set_user_attr(name, value)
+    return found.score
+
+
+def _check_enough(held_out: Dataset) -> None:
+    for attribute, column in zip(held_out.attributes, held_out.codes.T, strict=True):
+        counts = np.bincount(column[column >= 0], minlength=len(attribute.classes))
+        if counts.min() < _FEWEST:
+            rarest = attribute.classes[counts.argmin()]
+            raise RunError(
+                f"--holdout: {counts.min()} rows of {rarest!r} are held out; to tell whether z knows a class, "
+                f"{_FEWEST} of each are needed."
+            )
+
+
+def _table(study: optuna.Study, names: list[str]) -> tuple[list[str], list[list[Any]]]:
+    header = ["trial", "state", "score", *Judged._fields, *names]
+    rows = [
+        [
+            trial.number,
+            trial.state.name.lower(),
+            trial.value if trial.state == TrialState.COMPLETE else "",
+            *(trial.user_attrs.get(name, "") for name in Judged._fields),
+            *(trial.params.get(name, "") for name in names),
+        ]
+        for trial in study.trials
+    ]
+    return header, rows
+
+
+@contextmanager
+def _quiet_optuna(verbose: bool) -> Iterator[None]:
+    """Lines of trials only if they are asked for; no warnings of what is new in Optuna."""
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.INFO if verbose else optuna.logging.ERROR)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(before)

@@ -1,0 +1,131 @@
+"""The search for settings: what it may be asked, what it leaves, and that it goes on where it was."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+from numpy.typing import NDArray
+
+from partedvae import PartedVAE
+from partedvae.config import Config
+from partedvae.data import Dataset, load
+from partedvae.runs import RunError
+from partedvae.settings import SettingError, gather
+from partedvae.tuning import Judged, Look, judged, read_space, search
+from test_cli import call
+
+Array = NDArray[Any]
+
+SMALL = Config(max_epochs=2, hidden_dim=8, u_dim=2, z_dim=2, random_state=0)
+SPACE = read_space(["lr=1e-4:1e-2", "gamma_zc=0.0,40.0"])
+
+
+@pytest.fixture(scope="module")
+def parts() -> tuple[Dataset, Dataset]:
+    """Digits to learn from, of which 100 are labelled, and digits to be judged on."""
+    data = load("digits")
+    return data.take(range(200)).with_labels_of(np.arange(100)), data.take(range(200, 400))
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / "trials.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_study_leaves_its_best_settings_and_goes_on(parts: tuple[Dataset, Dataset], tmp_path: Path) -> None:
+    first = search(tmp_path, *parts, SMALL, SPACE, 3)
+    assert len(rows(tmp_path)) == 3
+    again = search(tmp_path, *parts, SMALL, SPACE, 2)
+    assert len(again.trials) == 5
+    assert [row["trial"] for row in rows(tmp_path)] == ["0", "1", "2", "3", "4"]
+    assert len({row["lr"] for row in rows(tmp_path)}) == 5  # what was tried before is not tried again
+    assert again.best_value <= first.best_value
+    finished = [row for row in rows(tmp_path) if row["state"] == "complete"]
+    best = min(finished, key=lambda row: float(row["score"]))
+    settings = gather("default", tmp_path / "best.yaml", [], {})
+    assert settings.lr == pytest.approx(float(best["lr"]))
+    assert settings.u_dim == 2
+    for row in finished:
+        assert float(row["score"]) == pytest.approx(float(row["nll"]) + float(row["leakage"]))
+    # The figures are those of a model with these settings.
+    model = PartedVAE(**settings.model_dump()).fit(parts[0])
+    found = judged(model, parts[1])
+    assert found.nll == pytest.approx(float(best["nll"]), rel=1e-6)
+    assert found.leakage == pytest.approx(float(best["leakage"]), abs=1e-6)
+
+
+def test_machines_share_a_study_by_its_storage(parts: tuple[Dataset, Dataset], tmp_path: Path) -> None:
+    storage = f"sqlite:///{tmp_path / 'shared.db'}"
+    for machine in ("a", "b"):
+        search(tmp_path / machine, *parts, SMALL, SPACE, 1, storage)
+    assert len(rows(tmp_path / "b")) == 2
+
+
+class Hopeless:
+    """A trial that is worse than all others."""
+
+    def __init__(self) -> None:
+        self.reported: list[tuple[float, int]] = []
+
+    def report(self, value: float, step: int) -> None:
+        """Remember."""
+        self.reported.append((value, step))
+
+    def should_prune(self) -> bool:
+        """Yes, after the third look."""
+        return len(self.reported) == 3
+
+
+def test_a_hopeless_trial_is_stopped(parts: tuple[Dataset, Dataset]) -> None:
+    trial: Any = Hopeless()
+    settings = {**SMALL.model_dump(), "max_epochs": 20}
+    model = PartedVAE(**settings, trainer_options={"callbacks": [Look(trial, parts[1])]})
+    with pytest.raises(optuna.TrialPruned):
+        model.fit(parts[0])
+    assert [step for _, step in trial.reported] == [1, 2, 3]
+    assert all(0 < value < 20 for value, _ in trial.reported)
+
+
+def test_a_score_counts_surprise_and_leakage_alike() -> None:
+    assert Judged(0.5, 0.25).score == 0.75
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("lr", "key=low:high or key=one,two"),
+        ("lr=1:2:3", "two numbers, the smaller first"),
+        ("lr=2:1", "two numbers, the smaller first"),
+        ("lr=a:b", "two numbers, the smaller first"),
+        ("learning=1:2", "There is no setting 'learning'"),
+        ("u_dim=0:3", "u_dim=0"),
+        ("prior=mixture,banana", "prior='banana'"),
+    ],
+)
+def test_what_cannot_be_searched_is_refused_by_name(option: str, message: str) -> None:
+    with pytest.raises((SettingError, ValueError), match=message):
+        read_space([option])
+
+
+def test_too_few_rows_to_judge_by_are_refused(parts: tuple[Dataset, Dataset], tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"--holdout: \d rows of .* are held out"):
+        search(tmp_path / "s", parts[0], parts[1].take(range(30)), SMALL, SPACE, 1)
+    assert not (tmp_path / "s").exists()
+
+
+def test_the_command_line(tmp_path: Path) -> None:
+    small = [word for name in ("u_dim=2", "z_dim=2", "hidden_dim=8") for word in ("--set", name)]
+    words = ["digits", "--labels-per-class", "5", "--epochs", "2", "--out", tmp_path / "study", *small]
+    done = call("tune", *words, "--trials", "2", "--search", "lr=1e-3:1e-2")
+    assert done.returncode == 0, done.stderr
+    assert "best of 2 trials: NLL" in done.stdout
+    used = call("train", "digits", "--config", tmp_path / "study" / "best.yaml", "--out", tmp_path / "run", "--quiet")
+    assert used.returncode == 0, used.stderr
+    wrong = call("tune", *words, "--search", "lr=5:1")
+    assert wrong.returncode == 2
+    assert "--search lr=5:1" in wrong.stderr
