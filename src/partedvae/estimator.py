@@ -530,10 +530,13 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
             model.feature_names_in_ = np.array(saved.feature_names, dtype=object)
         attributes = [persistence.load_attribute(attribute) for attribute in saved.attributes]
         sizes = tuple(len(attribute.classes) for attribute in attributes)
-        with torch.random.fork_rng(devices=[]):
+
+        def untrained() -> PartedModel:
             scaling = Scaling(saved.layout.tensor_shape)
-            net = factory.make_model(saved.settings, scaling, saved.likelihood, sizes, saved.class_prior)
-        persistence.read_weights(folder, net)
+            return factory.make_model(saved.settings, scaling, saved.likelihood, sizes, saved.class_prior)
+
+        with torch.random.fork_rng(devices=[]):
+            net = persistence.read_net(folder, untrained)
         history = persistence.read_history(folder)
         model._set_fitted(net.eval(), attributes, saved.settings, saved.likelihood, saved.class_prior, history)
         return model

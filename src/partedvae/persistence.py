@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import csv
 import json
+import math
+import re
 import uuid
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self, TypeVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
@@ -23,6 +26,11 @@ from partedvae.likelihoods import LikelihoodName
 
 FORMAT_VERSION = 1
 CONFIG, WEIGHTS, HISTORY = "config.json", "model.safetensors", "history.csv"
+
+_DTYPES = re.compile(r"[<>|=]?([biuf]\d{1,2}|U\d{1,7}|O)")
+_LARGEST_CLASSES = 2**28  # bytes
+
+Net = TypeVar("Net", bound=nn.Module)
 
 
 class ModelFileError(ValueError):
@@ -37,13 +45,24 @@ class SavedAttribute(BaseModel):
     dtype: str
     classes: list[bool | int | float | str]
 
+    @model_validator(mode="after")
+    def _can_be(self) -> Self:
+        """Two or more different classes, and a type that holds them as they are."""
+        if len(self.classes) < 2 or len(set(self.classes)) < len(self.classes):
+            raise ValueError("classes should be two or more, all different")
+        if not _DTYPES.fullmatch(self.dtype) or np.dtype(self.dtype).itemsize * len(self.classes) > _LARGEST_CLASSES:
+            raise ValueError(f"dtype {self.dtype!r} is none that classes have")
+        if np.array(self.classes, dtype=np.dtype(self.dtype)).tolist() != self.classes:
+            raise ValueError(f"dtype {self.dtype!r} does not hold the classes as they are")
+        return self
+
 
 class SavedModel(BaseModel):
     """What ``config.json`` holds."""
 
     model_config = ConfigDict(extra="forbid")
     format: Literal["partedvae"] = "partedvae"
-    format_version: int = FORMAT_VERSION
+    format_version: int = Field(FORMAT_VERSION, ge=1)
     partedvae_version: str
     settings: Config
     likelihood: LikelihoodName
@@ -51,7 +70,20 @@ class SavedModel(BaseModel):
     kind: Kind
     shape: list[int]
     feature_names: list[str] | None
-    attributes: list[SavedAttribute]
+    attributes: list[SavedAttribute] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        """Parts that say the same of shapes and of numbers of classes."""
+        if min(self.shape, default=0) < 1 or Layout.of(np.broadcast_to(np.float32(0), (1, *self.shape))) != self.layout:
+            raise ValueError(f"shape {self.shape} is none that {self.kind} have")
+        if [len(pi) for pi in self.class_prior] != [len(attribute.classes) for attribute in self.attributes]:
+            raise ValueError("class_prior and attributes should have as many classes")
+        if any(not all(0 <= p < math.inf for p in pi) or sum(pi) <= 0 for pi in self.class_prior):
+            raise ValueError("class_prior should hold proportions")
+        if self.feature_names is not None and [len(self.feature_names)] != self.shape:
+            raise ValueError(f"feature_names should be {self.shape[0]}")
+        return self
 
     @property
     def layout(self) -> Layout:
@@ -89,12 +121,12 @@ def read_config(folder: Path) -> SavedModel:
     Raises:
         ModelFileError: names the file and what is wrong with it.
     """
-    path = folder / CONFIG
+    path = _inside(folder, CONFIG)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ModelFileError(f"{path} is missing: {folder} is not a saved model.") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise ModelFileError(f"{path} cannot be read: {error}") from None
     found = content.get("format_version") if isinstance(content, dict) else None
     if isinstance(found, int) and found > FORMAT_VERSION:
@@ -107,34 +139,63 @@ def read_config(folder: Path) -> SavedModel:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the file"
-        raise ModelFileError(f"{path}: {place}: {first['msg']}") from None
+        raise ModelFileError(f"{path}: {place}: {first['msg'].removeprefix('Value error, ')}") from None
 
 
-def read_weights(folder: Path, net: nn.Module) -> None:
-    """Fill ``net`` from ``model.safetensors``.
+def read_net(folder: Path, make: Callable[[], Net]) -> Net:
+    """A network with the weights of ``model.safetensors``.
+
+    What the file holds is compared with what the network would have before that is given memory: a ``config.json``
+    cannot ask for more than there is a file of.
+
+    Args:
+        make: makes the network that ``config.json`` says.
 
     Raises:
         ModelFileError: names the file and what is wrong with it.
     """
-    path = folder / WEIGHTS
+    path = _inside(folder, WEIGHTS)
     try:
-        net.load_state_dict(load_file(path))
+        found = load_file(path)
+        with torch.device("meta"):
+            expected = make().state_dict()
     except FileNotFoundError:
         raise ModelFileError(f"{path} is missing.") from None
-    except (OSError, SafetensorError, RuntimeError) as error:
+    except (OSError, SafetensorError, RuntimeError, OverflowError) as error:
         reason = str(error).strip().splitlines()
         raise ModelFileError(f"{path} does not fit {CONFIG}: {reason[-1].strip() if reason else error}") from None
+    for name in sorted(expected.keys() ^ found.keys()):
+        what = "there is no" if name in expected else "it should not have"
+        raise ModelFileError(f"{path} does not fit {CONFIG}: {what} {name}.")
+    for name, value in expected.items():
+        own = found[name]
+        if own.shape != value.shape or own.is_floating_point() != value.is_floating_point():
+            has, needs = (f"{tuple(each.shape)} of {each.dtype}" for each in (own, value))
+            raise ModelFileError(f"{path} does not fit {CONFIG}: {name} is {has}, and should be {needs}.")
+        if not own.isfinite().all():
+            raise ModelFileError(f"{path}: {name} has numbers that are not finite; the file is damaged.")
+    net = make()
+    net.load_state_dict(found)
+    return net
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """A file of a folder, which may not be a link to what lies elsewhere."""
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise ModelFileError(f"{path} is a link to outside of the folder. Put a copy of the file in its place.")
+    return path
 
 
 def read_history(folder: Path) -> list[dict[str, float]]:
     """``history.csv`` of a folder; empty if there is none."""
-    path = folder / HISTORY
+    path = _inside(folder, HISTORY)
     if not path.exists():
         return []
     with path.open(newline="", encoding="utf-8") as file:
         try:
             return [{name: _number(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
-        except ValueError as error:
+        except (ValueError, csv.Error) as error:
             raise ModelFileError(f"{path}: {error}") from None
 
 

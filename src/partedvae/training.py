@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import pickle
 import re
 import warnings
 from collections.abc import Iterator, Mapping
@@ -414,6 +415,10 @@ def fit(
             if left.code == 1:  # Lightning's answer to Ctrl-C; the caller decides how to end
                 raise KeyboardInterrupt from None
             raise
+        except pickle.UnpicklingError:
+            raise CheckpointError(
+                f"{resume_from} holds more than numbers and text: it is not of this program."
+            ) from None
         except RuntimeError as error:
             if trainer.world_size > 1 and _LOST.search(str(error)):
                 raise ProcessLostError(
