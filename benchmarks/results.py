@@ -349,8 +349,9 @@ _METHODS = """\
 ## How the methods were run
 
 *PartedVAE* is the published method with the settings that stand with each task. *our recipe* has beside them what we
-add by default ([recipe.md](recipe.md)), at the default's weights for all tasks; *calibrated*: with a fifth of the labels
-kept aside for the temperature of its probabilities; *with fitted prior* has only the last step. All networks have its encoder and decoder, its batches, steps and learning rate
+add by default ([recipe.md](recipe.md)), at the default's weights for all tasks; *calibrated*: with a fifth of the
+labels kept aside for the temperature of its probabilities; *with fitted prior* has only the last step. All networks
+have its encoder and decoder, its batches, steps and learning rate
 (which only PartedVAE halves on a plateau, where the published settings say so), and its weight of the reconstruction:
 pictures of 8×8 and 16×16 weigh as 1,024 pixels, sprites as 4,096, so that β = 4 stands for less in nats of the pixels
 themselves. The default's rates and γ_h were chosen on labels of training rows of digits, the sprites' settings as

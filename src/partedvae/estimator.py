@@ -28,7 +28,7 @@ from partedvae.data.sparse import SparseRows
 from partedvae.divergences import entropy_categorical, kl_standard_normal
 from partedvae.extra_terms import Term
 from partedvae.generation import counterfactual_codes, prior_codes, traversal_codes, traversal_values
-from partedvae.inference import decode, evidence_bound, infer
+from partedvae.inference import decode, evidence_bound, infer, infer_classes
 from partedvae.labels import Attribute
 from partedvae.layout import Layout, first_flattened, first_not_finite
 from partedvae.likelihoods import LikelihoodName
@@ -325,14 +325,14 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
 
     def predict_proba(self, X: Observed) -> Array | list[Array]:
         """Class probabilities q(c | x): (N, K), or a list of them, one an attribute."""
-        return self.encode(X).c
+        parts = infer_classes(self._fitted_net(), self._observations(X))
+        return self._probabilities(torch.cat(list(parts)))
 
     def predict(self, X: Observed) -> Array:
         """The most probable class: (N,), or (N, A) for A attributes."""
-        probabilities = _as_list(self.predict_proba(X))
+        predicted = self._most_probable(X).T
         columns: list[Array] = [
-            attribute.classes[part.argmax(axis=1)]
-            for attribute, part in zip(self.attributes_, probabilities, strict=True)
+            attribute.classes[numbers] for attribute, numbers in zip(self.attributes_, predicted, strict=True)
         ]
         if len(columns) == 1:
             return columns[0]
@@ -346,15 +346,14 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
         Raises:
             ValueError: y has no label at all.
         """
-        posterior = self._infer(X)
-        known = labels.encode_as(y, len(posterior.log_c), self.attributes_)
+        predicted = self._most_probable(X)
+        known = labels.encode_as(y, len(predicted), self.attributes_)
         weight = np.ones(len(known)) if sample_weight is None else np.asarray(sample_weight, dtype=float)
         accuracies = []
-        for a, part in enumerate(self.net_.partition.by_attribute(posterior.log_c)):
-            rows = known[:, a] != labels.MISSING
+        for numbers, column in zip(predicted.T, known.T, strict=True):
+            rows = column != labels.MISSING
             if rows.any():
-                right = part.argmax(dim=1).numpy()[rows] == known[rows, a]
-                accuracies.append(np.average(right, weights=weight[rows]))
+                accuracies.append(np.average(numbers[rows] == column[rows], weights=weight[rows]))
         if not accuracies:
             raise ValueError("y has no label at all: there is nothing to score.")
         return float(np.mean(accuracies))
@@ -384,7 +383,7 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
     def encode(self, X: Observed) -> Codes:
         """Class probabilities and the posterior means of u and z; deterministic."""
         posterior = self._infer(X)
-        return Codes(self._probabilities(posterior), posterior.u_mean.numpy(), posterior.z_mean.numpy())
+        return Codes(self._probabilities(posterior.log_c), posterior.u_mean.numpy(), posterior.z_mean.numpy())
 
     def draw_codes(self, X: Observed, random_state: RandomState = None) -> Codes:
         """Class probabilities, and u and z drawn from their posteriors given the most probable class."""
@@ -392,7 +391,7 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
         noise = torch.Generator().manual_seed(_seed(random_state))
         drawn = posterior.sample(noise).numpy()
         u_size = self.net_.partition.u_size
-        return Codes(self._probabilities(posterior), drawn[:, :u_size], drawn[:, u_size:])
+        return Codes(self._probabilities(posterior.log_c), drawn[:, :u_size], drawn[:, u_size:])
 
     def z_kl(self, X: Observed) -> Array:
         """KL(q(z_i | x) ‖ N(0, 1)) of each observation and dimension, in nats: (N, d_z)."""
@@ -637,8 +636,17 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
     def _infer(self, X: Observed) -> Posterior:
         return infer(self._fitted_net(), self._observations(X))
 
-    def _probabilities(self, posterior: Posterior) -> Array | list[Array]:
-        parts = self.net_.partition.by_attribute(posterior.log_c)
+    def _most_probable(self, X: Observed) -> Array:
+        """Numbers of the most probable classes, (N, A)."""
+        net = self._fitted_net()
+        found = [
+            torch.stack([part.argmax(dim=1) for part in net.partition.by_attribute(log_c)], dim=1)
+            for log_c in infer_classes(net, self._observations(X))
+        ]
+        return torch.cat(found).numpy()
+
+    def _probabilities(self, log_c: Tensor) -> Array | list[Array]:
+        parts = self.net_.partition.by_attribute(log_c)
         return _one_or_list([part.double().softmax(dim=1).numpy() for part in parts])
 
     def _decode(self, codes: Tensor) -> Array:
@@ -656,7 +664,7 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
 
 def _calibrate(net: PartedModel, labelled: Observations) -> None:
     wanted = targets(labelled.labels, net.partition.class_sizes)
-    scale_classes(net.class_head, net.partition, infer(net, labelled.x).log_c, wanted)
+    scale_classes(net.class_head, net.partition, torch.cat(list(infer_classes(net, labelled.x))), wanted)
 
 
 def _is_lazy(rows: Any) -> bool:

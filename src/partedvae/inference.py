@@ -27,6 +27,14 @@ def infer(model: PartedModel, raw: Raw) -> Posterior:
     )
 
 
+def infer_classes(model: PartedModel, raw: Raw) -> Iterator[Tensor]:
+    """Ln q(c | x) of raw observations, (n, ΣK) at a time: all that a prediction needs, and no more held than that."""
+    for part in _parts(model, raw):
+        with torch.inference_mode():  # not across the yield, where others' code runs
+            log_c = model.log_classes(model.encoder(model.scaling(part))).cpu()
+        yield log_c
+
+
 def decode(model: PartedModel, codes: Tensor) -> Tensor:
     """Expected observations (N, …) of joined codes (N, D_u + D_z), in the range that the scaling was fit on."""
     with torch.inference_mode():
