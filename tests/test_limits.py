@@ -21,7 +21,7 @@ Array = NDArray[Any]
 Digits = tuple[Array, Array, Array]
 
 TINY: dict[str, Any] = {"u_dim": 2, "z_dim": 2, "hidden_dim": 8, "max_epochs": 1, "random_state": 0}
-SOAK_SECONDS = 40
+SOAK_SECONDS = 20
 ROWS = 10_000_000
 
 
