@@ -81,3 +81,11 @@ def test_links_and_files_named_in_the_documents_exist() -> None:
             assert (document.parent / target).exists(), target
         for name in re.findall(r"`(\w+\.py)`", text):
             assert (package / name).exists(), name
+
+
+def test_the_tests_that_the_page_of_faults_names_are_there() -> None:
+    page = (ROOT / "docs" / "reliability.md").read_text()
+    named = set(re.findall(r"`(test_\w+)`", page))
+    written = "".join(path.read_text() for path in (ROOT / "tests").glob("test_*.py"))
+    assert len(named) > 20
+    assert {name for name in named if f"def {name}(" not in written} == set()

@@ -22,6 +22,7 @@ from sklearn.datasets import load_digits
 
 from partedvae import PartedVAE
 from partedvae.checkpoints import LAST, PREVIOUS, CheckpointError, DamagedCheckpointWarning, is_whole
+from partedvae.extra_terms import Seen
 
 Array = NDArray[Any]
 Digits = tuple[Array, Array, Array]
@@ -216,6 +217,18 @@ def test_a_full_disk_ends_the_run_and_leaves_the_checkpoint_that_was_there(
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert {path.name: path.read_bytes() for path in stopped.iterdir()} == kept
+    assert_same(model().fit(x, few, resume_from=stopped), whole)
+
+
+def test_too_little_memory_is_said_with_a_batch_size_to_try(digits: Digits, whole: PartedVAE, stopped: Path) -> None:
+    x, _, few = digits
+
+    def greedy(seen: Seen) -> torch.Tensor:
+        return torch.empty(len(seen.x) * 2**44).sum()
+
+    greedily = model(extra_terms={"greed": greedy})
+    with pytest.raises(MemoryError, match=r"batch_size=64; try batch_size=32"):
+        greedily.fit(x, few, checkpoints=stopped, resume_from=stopped)
     assert_same(model().fit(x, few, resume_from=stopped), whole)
 
 

@@ -45,6 +45,7 @@ _BATCHES_REMEMBERED = 4  # enough to have of each of ten classes two dozen; olde
 _SCALE_LR = 20.0  # the one number that is the likelihood's scale has orders of magnitude to travel
 
 
+_NO_MEMORY = re.compile("allocate memory|out of memory", re.IGNORECASE)
 _LOST = re.compile("gloo|nccl|connection|peer", re.IGNORECASE)
 
 
@@ -376,6 +377,8 @@ def fit(
     Raises:
         TrainingDivergedError: a term of the loss is no longer finite.
         CheckpointError: ``resume_from`` is not of this run.
+        ProcessLostError: one of several processes has ended.
+        MemoryError: a step needs more memory than there is.
     """
     options = processes.placed(trainer_options or {})
     callbacks: list[Callback] = _as_list(options.pop("callbacks", None))
@@ -420,6 +423,11 @@ def fit(
                 f"{resume_from} holds more than numbers and text: it is not of this program."
             ) from None
         except RuntimeError as error:
+            if _NO_MEMORY.search(str(error)):
+                raise MemoryError(
+                    f"There is not enough memory for a step with batch_size={config.batch_size}; try "
+                    f"batch_size={max(1, config.batch_size // 2)}, then half of that. ({str(error).splitlines()[0]})"
+                ) from error
             if trainer.world_size > 1 and _LOST.search(str(error)):
                 raise ProcessLostError(
                     f"Another process of the run has ended: {str(error).splitlines()[0]} "
