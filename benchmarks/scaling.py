@@ -1,0 +1,114 @@
+"""What so many images cost, by arithmetic from measured points; writes docs/scaling.md.
+
+    python benchmarks/scaling.py
+
+The points are those of benchmarks/results/throughput.json: run benchmarks/throughput.py first.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from partedvae.config import Config
+from partedvae.factory import make_model
+from partedvae.persistence import write_whole
+from partedvae.scaling import Scaling
+from record import RESULTS
+
+PAGE = Path(__file__).parent.parent / "docs" / "scaling.md"
+SIDE, BATCH, CLASSES = 64, 64, 10
+GBIT, DAY = 10, 24
+_KEPT = {
+    10**4: "an array in memory; one process",
+    10**6: "an array in memory, or mapped from a file (`.npy`); one process, a GPU if there is one",
+    10**8: "mapped (`.npy`) or streamed (Parquet, Hugging Face) from disks; `--devices`, `--num-nodes`",
+    10**9: "streamed from disks that the machines share out; `--num-nodes`, started by torchrun or SLURM",
+}
+
+
+def main() -> None:
+    """Count, and write the page."""
+    measured = json.loads((RESULTS / "throughput.json").read_text(encoding="utf-8"))
+    text = page(measured)
+    write_whole(PAGE, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    print(text)
+
+
+def counted() -> dict[str, float]:
+    """Of the default model of grey 64×64 pictures: operations an image, weights, and bytes that a step exchanges."""
+    model = make_model(Config(), Scaling((1, SIDE, SIDE)), "bernoulli", (CLASSES,), [[1 / CLASSES] * CLASSES])
+    x = torch.rand(BATCH, 1, SIDE, SIDE)
+    with FlopCounterMode(display=False) as encoder:
+        model.encoder(x)
+    with FlopCounterMode(display=False) as decoder:
+        model.decoder(torch.zeros(BATCH, model.partition.size))
+    # Forward and backward are three times a forward. Encoder: the batch, its labels' rows and the changed of both, and
+    # once without gradient; a quarter of a batch of swaps through both.
+    passes = encoder.get_total_flops() * (3 + 3 + 3 + 1 + 0.75) + decoder.get_total_flops() * (3 + 0.75)
+    supervised = [*model.encoder.parameters(), *model.class_head.parameters()]
+    everything, part = (sum(p.numel() for p in ps) for ps in (model.parameters(), supervised))
+    return {"flops": passes / BATCH, "weights": everything, "exchanged": 4.0 * (everything + part)}
+
+
+def page(measured: dict[str, Any]) -> str:
+    """docs/scaling.md."""
+    point = counted()
+    step = measured["growth"]["side"]["milliseconds"][str(SIDE)] / 1000
+    rate = BATCH / step
+    talk = 2 * point["exchanged"] * 8 / (GBIT * 1e9)  # a ring sends and receives nearly all of it once each
+    efficiency = step / (step + talk)
+    lines = [
+        "# How far it goes",
+        "",
+        "<!-- made by benchmarks/scaling.py from benchmarks/results/throughput.json: change those, not this -->",
+        "",
+        f"Arithmetic for grey pictures of {SIDE}×{SIDE} and the default, batches of {BATCH} a process. Measured is one "
+        f"thing: a step takes {1000 * step:.0f} ms with {measured['machine']['threads']} threads of the machine of "
+        "[performance.md](performance.md). All else is counted, and was not tried at this size.",
+        "",
+        f"- An image costs {point['flops'] / 1e6:,.0f} million floating-point operations in training, all passes "
+        f"included: {point['flops'] * rate / 1e9:,.0f} thousand million a second here, {rate:,.0f} images.",
+        f"- An image is {SIDE * SIDE:,} bytes: {SIDE * SIDE * rate / 1e6:.1f} MB a second are read here.",
+        f"- The model has {point['weights']:,} weights. A step of several processes exchanges the gradients of both "
+        f"optimisers, {point['exchanged'] / 1e6:.1f} MB: {1000 * talk:.0f} ms at {GBIT} Gbit/s, if nothing of it is "
+        f"hidden behind the backward pass. Against a step of {1000 * step:.0f} ms that is an efficiency of "
+        f"{efficiency:.2f} at worst, whatever the number of machines; on a GPU, whose steps are shorter, larger "
+        "batches a process keep it there.",
+        "",
+        f"| images | on disk | hours an epoch, one machine | such machines for an epoch in {DAY} h | what to use |",
+        "|---|---|---|---|---|",
+    ]
+    for n, how in _KEPT.items():
+        hours = n / rate / 3600
+        machines = max(1, math.ceil(hours / DAY / (efficiency if hours > DAY else 1)))
+        size = n * SIDE * SIDE
+        disk = f"{size / 1e12:,.1f} TB" if size >= 1e12 else f"{size / 1e9:,.2f} GB"
+        lines.append(f"| 10{str(int(math.log10(n))).translate(_RAISED)} | {disk} | {hours:,.1f} | {machines} | {how} |")
+    return "\n".join([*lines, "", *_HOW, ""])
+
+
+_RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+_HOW = [
+    "## Several processes",
+    "",
+    "`partedvae train DATA --out RUN --devices 4` starts four on one machine; torchrun and SLURM start them on many "
+    "(`torchrun --nnodes 8 --nproc-per-node 4 -m partedvae train …`). `batch_size` is of each process. Rows and "
+    "labelled rows are dealt to processes from the same draws; capacities, the mean of q(c given x) and the dependence "
+    "of z on c are computed over the batches of all, so that losses and gradients are those of one process with the "
+    "whole batch (`tests/test_processes.py`; the noise of each is its own). One process writes files. If one is killed, "
+    "the others end with a line that says so, and `--resume` goes on from the last checkpoint.",
+    "",
+    "A search of settings is shared by machines through a database: `partedvae tune DATA --out STUDY --storage "
+    "postgresql://…` on each of them.",
+]
+
+
+if __name__ == "__main__":
+    main()
