@@ -16,6 +16,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from beyond import sections
 from comparisons import MEASURES, Difference, Run, Runs, by_task, interval, mean_and_sd, read, spread, values_of
 from grid import METHODS, ON_TWO_CORES, SEEDS, Cell
 from grid import cells as grid_cells
@@ -92,8 +93,8 @@ _TASKS: Mapping[str, tuple[str, str, tuple[tuple[str, ...], ...]]] = {
 }
 
 
-def page(cells: Sequence[Mapping[str, Any]]) -> str:
-    """The whole page."""
+def page(cells: Sequence[Mapping[str, Any]], beyond: Sequence[str] = ()) -> str:
+    """The whole page; ``beyond`` are lines about what is not in cells."""
     runs = by_task(cells)
     parts = [
         _INTRODUCTION,
@@ -101,6 +102,7 @@ def page(cells: Sequence[Mapping[str, Any]]) -> str:
         *_not_best(runs),
         *_ideas(runs),
         *_labels(runs),
+        *beyond,
         *(line for task in _TASKS if task in runs for line in _of_task(task, runs[task])),
         _METHODS,
         *_provenance(cells),
@@ -420,7 +422,8 @@ def main() -> None:
     cells = read(arguments.cells)
     if not cells:
         parser.error(f"--cells {arguments.cells}: there are none; make benchmark computes them.")
-    write_whole(arguments.out / PAGE, lambda path: path.write_text(page(cells), encoding="utf-8"))
+    text = page(cells, sections() if arguments.cells == CELLS else ())
+    write_whole(arguments.out / PAGE, lambda path: path.write_text(text, encoding="utf-8"))
     if accuracies_by_labels(by_task(cells)):
         picture = arguments.out / "images" / CURVE
         picture.parent.mkdir(exist_ok=True)

@@ -13,6 +13,7 @@ import pytest
 
 import grid
 import oracle as oracle_module
+from beyond import sections
 from comparisons import Difference, by_task, read
 from grid import METHODS, Cell, cells, compute
 from measured import measured
@@ -202,6 +203,8 @@ def test_intervals_are_students() -> None:
 
 def test_the_page_of_results_is_what_the_cells_say() -> None:
     kept = read(CELLS)
-    assert (DOCS / PAGE).read_text(encoding="utf-8") == page(kept), "make results brings the page up to date"
+    assert (DOCS / PAGE).read_text(encoding="utf-8") == page(kept, sections()), (
+        "make results brings the page up to date"
+    )
     runs = by_task(kept)
     assert (DOCS / "images" / CURVE).exists() == bool(accuracies_by_labels(runs))

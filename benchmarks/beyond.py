@@ -1,0 +1,69 @@
+"""What the default does where the paper says nothing: many seeds, uneven classes, other data, suggested labels."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from record import RESULTS
+
+
+def sections(results: Path = RESULTS) -> list[str]:
+    """Lines of the page of results, from the JSON files that are there."""
+    found = [*_robustness(results), *_other_data(results), *_suggestions(results)]
+    return ["## Beyond the paper: the default recipe", "", *found, ""] if found else []
+
+
+def _read(results: Path, name: str) -> dict[str, Any] | None:
+    path = results / f"{name}.json"
+    if not path.exists():
+        return None
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content
+
+
+def _robustness(results: Path) -> Iterator[str]:
+    found = _read(results, "robustness")
+    if found is None:
+        return
+    seeds, uneven = found["digits"], found["imbalance"]
+    yield (
+        f"- **Seeds** (`{found['command']}`): digits, 5 labels a class, {len(seeds['by_seed'])} splits and starts: "
+        f"{seeds['mean']:.3f} ± {seeds['sd']:.3f}, the least {seeds['least']:.3f}; {seeds['collapsed']} collapsed."
+    )
+    named = {name: f"{figure['mean']:.3f} ± {figure['sd']:.3f}" for name, figure in uneven.items()}
+    even, *others = named.items()
+    yield (
+        f"- **Uneven classes** (the same): MNIST at 16×16, 100 labels, balanced accuracy {even[1]} with classes of one "
+        f"size; {'; '.join(f'{value} with {name}' for name, value in others)}."
+    )
+
+
+def _other_data(results: Path) -> Iterator[str]:
+    found = _read(results, "other_data")
+    if found is None:
+        return
+    for name, data in found.items():
+        if not isinstance(data, dict) or "summary" not in data:
+            continue
+        compared = []
+        for method, figure in data["summary"].items():
+            difference = data["default_less_other"][method]
+            gap = f" (default less it {difference['value']:+.3f} [{difference['low']:+.3f}, {difference['high']:+.3f}])"
+            own = f"{method} {figure['mean']:.3f} ± {figure['sd']:.3f}"
+            compared.append(own + ("" if method == "default" else gap))
+        yield f"- **{name}** (`{found['command']}`), accuracy, {len(data['by_seed'])} seeds: {'; '.join(compared)}."
+
+
+def _suggestions(results: Path) -> Iterator[str]:
+    for path in sorted(results.glob("suggest_*.json")):
+        found = json.loads(path.read_text(encoding="utf-8"))
+        curve = ", ".join(f"{name}: {figure['mean']:.3f}" for name, figure in found["summary"].items())
+        gap = found["difference"]
+        yield (
+            f"- **Suggested labels**, {path.stem.removeprefix('suggest_')} (`{found['command']}`), accuracy, "
+            f"{len(found['by_seed'])} seeds: {curve}. 60 suggested less 100 random: {gap['value']:+.3f} "
+            f"[{gap['low']:+.3f}, {gap['high']:+.3f}]."
+        )
