@@ -42,10 +42,19 @@ def test_no_temperature_on_a_grid_does_better(seed: int, n: int) -> None:
     log_c, labels = drawn(1.5, n, seed)
 
     def surprise(t: float) -> float:
-        return float(-log_softmax(log_c / t, axis=1)[np.arange(n), labels].mean())
+        said = log_softmax(log_c / t, axis=1)
+        return float(-said[np.arange(n), labels].sum() - said.mean(axis=1).mean())  # and one row of unknown class
 
     found = temperature(torch.tensor(log_c), torch.eye(4)[labels])
     assert surprise(found) <= min(map(surprise, np.geomspace(0.01, 100, 201))) + 1e-6
+
+
+def test_a_few_labels_that_are_all_right_do_not_make_it_certain() -> None:
+    log_c = np.log(np.full((20, 4), 0.02 / 3))
+    log_c[:, 1] = np.log(0.98)
+    found = temperature(torch.tensor(log_c), torch.eye(4)[np.ones(20, dtype=int)])
+    # One unknown row beside 20: the class is right in (20 + 1/4) / 21 of cases.
+    assert softmax(log_c[0] / found)[1] == pytest.approx(20.25 / 21, rel=1e-3)
 
 
 def test_calibrating_changes_how_sure_the_predictor_is_and_nothing_else(digits: tuple[Array, Array, Array]) -> None:
