@@ -13,8 +13,9 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.optim import Adam
 
-from partedvae.model import PartedModel, Posterior, gumbel
+from partedvae.model import TEMPERATURE, PartedModel, Posterior, gumbel
 from partedvae.objective import Objective
+from partedvae.schedules import SHARPEST
 
 Step = Callable[[Tensor, Tensor, Tensor], None]
 """One training step on observations, labelled ones and their labels."""
@@ -26,6 +27,7 @@ def plain_step(model: PartedModel, objective: Objective, lr: float) -> Step:
     main, labelled = Adam(model.parameters(), lr=lr, foreach=False), Adam(supervised, lr=lr, foreach=False)
     read: dict[str, float] = {}
     noise = torch.Generator().manual_seed(0)
+    # torch says of all attributes of a module that they may be modules.
     attention: Tensor = model.attention.weight  # type: ignore[assignment]
     bias: Tensor = model.attention.bias  # type: ignore[assignment]
 
@@ -39,10 +41,10 @@ def plain_step(model: PartedModel, objective: Objective, lr: float) -> Step:
         main.zero_grad()
         h = model.encoder(x)
         log_c = model.log_classes(h)
-        classes = ((log_c + gumbel(log_c, noise)) / 0.67).softmax(dim=1)
+        classes = ((log_c + gumbel(log_c, noise)) / TEMPERATURE).softmax(dim=1)
         # A mask for every observation and class, then their sum by how much each class counts.
         masks = attention[None] * classes[:, :, None]
-        attended = h[:, None] * torch.sigmoid(8 * (masks.sum(dim=1, keepdim=True) + bias))
+        attended = h[:, None] * torch.sigmoid(SHARPEST * (masks.sum(dim=1, keepdim=True) + bias))
         u_mean, u_logvar = model.u_mean_head(attended), model.u_logvar_head(attended)
         z_mean, z_logvar = model.class_independent(h)
         mean, logvar = torch.cat([u_mean, z_mean], dim=1), torch.cat([u_logvar, z_logvar], dim=1)

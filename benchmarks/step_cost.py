@@ -7,33 +7,17 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import time
 from collections.abc import Mapping
 from typing import Any
 
-import lightning.pytorch as lightning
 import torch
 
 import record
+from clock import Clock
 from partedvae import PartedVAE
 from partedvae.config import preset
 from partedvae.data import choose_labelled, load
 from partedvae.data.images import resize
-
-
-class Steps(lightning.Callback):
-    """How long each step took, in seconds."""
-
-    def __init__(self) -> None:
-        self.seconds: list[float] = []
-
-    def on_train_batch_start(self, *_: Any) -> None:
-        """Start the clock."""
-        self._started = time.perf_counter()
-
-    def on_train_batch_end(self, *_: Any) -> None:
-        """Stop it."""
-        self.seconds.append(time.perf_counter() - self._started)
 
 
 def main() -> None:
@@ -48,12 +32,12 @@ def main() -> None:
     y = digits.with_labels_of(choose_labelled(digits, per_class=10, seed=0)).y
 
     def step(settings: Mapping[str, Any]) -> float:
-        timed = Steps()
+        timed = Clock()
         options = {"callbacks": [timed]}
         PartedVAE(**{**settings, "fit_prior": False, "max_epochs": 2, "random_state": 0}, trainer_options=options).fit(
             x, y
         )
-        return statistics.median(timed.seconds)
+        return statistics.median(timed.steps)
 
     ratios = [step({}) / step(preset("paper")) for _ in range(arguments.rounds)]
     found = {"least": min(ratios), "median": statistics.median(ratios), "most": max(ratios)}

@@ -22,12 +22,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import lightning.pytorch as lightning
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 import record
+from clock import Clock
 from partedvae import PartedVAE
 from partedvae.config import Config, preset
 from partedvae.factory import Schedule, make_model, make_objective
@@ -41,28 +41,6 @@ Spread = dict[str, float]
 
 ROWS, SIDE, BATCH, LABELLED, CLASSES = 4_096, 32, 64, 256, 10
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
-
-
-class Clock(lightning.Callback):
-    """Seconds that epochs took, without what comes before and after them, and of each step."""
-
-    def __init__(self) -> None:
-        self.epochs: list[float] = []
-        self.steps: list[float] = []
-
-    def on_train_epoch_start(self, *_: Any) -> None:
-        """Start."""
-        self._epoch = self._step = time.perf_counter()
-
-    def on_train_batch_end(self, *_: Any) -> None:
-        """A step has ended; what lies between steps counts too."""
-        now = time.perf_counter()
-        self.steps.append(now - self._step)
-        self._step = now
-
-    def on_train_epoch_end(self, *_: Any) -> None:
-        """Stop."""
-        self.epochs.append(time.perf_counter() - self._epoch)
 
 
 def main() -> None:

@@ -121,7 +121,7 @@ def test_a_run_that_is_asked_to_stop_ends_its_step_and_leaves_a_checkpoint(
     with pytest.raises(how) as left:
         asked.fit(x, few, checkpoints=tmp_path)
     if how is SystemExit:
-        assert left.value.code == 128 + signal.SIGTERM  # type: ignore[attr-defined]
+        assert left.value.code == 128 + signal.SIGTERM  # type: ignore[attr-defined]  # left is of the parametrised type
     assert {each: signal.getsignal(each) for each in before} == before
     state = torch.load(tmp_path / LAST, weights_only=True)["partedvae"]
     assert state["steps_taken"] == step + 1

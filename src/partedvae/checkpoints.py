@@ -80,7 +80,7 @@ def is_whole(path: Path) -> bool:
         with zipfile.ZipFile(path) as file:
             return file.testzip() is None
     except (OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError):
-        return False
+        return False  # NotImplementedError: a wrong bit can name a compression that there is not
 
 
 class SyncedFiles(TorchCheckpointIO):

@@ -79,11 +79,8 @@ class ClassIndependence(nn.Module):
     def forward(self, z: Tensor, classes: Tensor) -> Tensor:
         """The dependence of z (N, d_z) on classes (N, ΣK), which are taken as they are; in training both are kept."""
         z, classes = (part.to(torch.promote_types(part.dtype, torch.float32)) for part in (z, classes.detach()))
-        new = joined(z.detach()), joined(classes)
-        others = [
-            torch.cat([own_first(rows), kept]) for rows, kept in zip(new, (self.codes, self.classes), strict=True)
-        ]
+        codes = torch.cat([own_first(joined(z.detach())), self.codes])
+        known = torch.cat([own_first(joined(classes)), self.classes])
         if self.training:
-            n = len(self.codes)
-            self.codes, self.classes = torch.cat([new[0], self.codes])[:n], torch.cat([new[1], self.classes])[:n]
-        return dependence(z, classes, *others)
+            self.codes, self.classes = codes[: len(self.codes)], known[: len(self.classes)]
+        return dependence(z, classes, codes, known)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from partedvae.checkpoints import LAST, MINUTES, CheckpointError, DamagedCheckpointWarning, newest_whole
+from partedvae.checkpoints import LAST, MINUTES, PREVIOUS, CheckpointError, DamagedCheckpointWarning, newest_whole
 from partedvae.config import Config
 from partedvae.data import DataError, Dataset, Reading, choose_labelled, hold_out, load, located
 from partedvae.data.dataset import Skipped
@@ -165,7 +165,7 @@ def _replacing(folder: Path) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        if not (folder / CHECKPOINTS / LAST).exists():
+        if not any((folder / CHECKPOINTS / name).exists() for name in (LAST, PREVIOUS)):
             _move_run(folder, folder / f"{aside.name}-failed")
             shutil.rmtree(folder / f"{aside.name}-failed", ignore_errors=True)
             if aside.exists():

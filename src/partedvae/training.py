@@ -82,6 +82,7 @@ class Training(lightning.LightningModule):
         schedule: Schedule,
         seed: int,
         n_batches: int,
+        n_processes: int = 1,
         extra_terms: Mapping[str, Term] | None = None,
         augment: Augmentation | None = None,
     ) -> None:
@@ -89,7 +90,7 @@ class Training(lightning.LightningModule):
         self.n_batches = n_batches
         self.augment = augment or augmentation_for(model.scaling.shape)
         self.independence = (
-            ClassIndependence(model.partition, _BATCHES_REMEMBERED * config.batch_size)
+            ClassIndependence(model.partition, _BATCHES_REMEMBERED * config.batch_size * n_processes)
             if config.gamma_zc and model.partition.z_dim
             else None
         )
@@ -208,17 +209,17 @@ class Training(lightning.LightningModule):
         Raises:
             CheckpointError: it is of other settings or data, or of another version of this program.
         """
-        state = checkpoint.get("partedvae", {})
+        path, state = self.trainer.ckpt_path, checkpoint.get("partedvae", {})
         if not isinstance(state, dict) or state.keys() < {"settings", "batches", "epoch_so_far"}:
-            raise CheckpointError("the checkpoint is not of this version of partedvae; begin anew.")
+            raise CheckpointError(f"{path} is not of this version of partedvae; begin anew.")
         here, there = to_json(self.config), state["settings"]
         different = [name for name in here if here[name] != there.get(name)]
         if different:
             name = different[0]
-            raise CheckpointError(f"the checkpoint is of a run with {name}={there.get(name)!r}, not {here[name]!r}.")
+            raise CheckpointError(f"{path} is of a run with {name}={there.get(name)!r}, not {here[name]!r}.")
         if state["batches"] != self.n_batches:
             found = f"{state['batches']} batches an epoch; these data make {self.n_batches}"
-            raise CheckpointError(f"the checkpoint is of a run with {found}.")
+            raise CheckpointError(f"{path} is of a run with {found}.")
         self.steps_taken, self.history, self._noise_state = state["steps_taken"], state["history"], state["noise"]
         self._batches_done = self.steps_taken - self.n_batches * len(self.history)
         self._train.take_up(state["epoch_so_far"])
@@ -410,7 +411,7 @@ def fit(
         )
         loader = _loader(training, config, seed, trainer.world_size)
         schedule = Schedule.of(config, len(loader) * config.max_epochs)
-        module = Training(model, config, schedule, seed, len(loader), extra_terms, augment)
+        module = Training(model, config, schedule, seed, len(loader), trainer.world_size, extra_terms, augment)
         held_out = validation and validation_loader(validation.x, validation.labels, max(256, config.batch_size))
         try:
             trainer.fit(module, loader, held_out, ckpt_path=resume_from, weights_only=True if resume_from else None)
