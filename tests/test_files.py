@@ -110,6 +110,12 @@ DAMAGE: dict[str, tuple[Callable[[Path], None], str]] = {
     "too small": (set_("shape", to=[2, 2]), r"8×8 is the smallest"),
     "dtype of dates": (set_("attributes", 0, "dtype", to="<M8[s]"), r"dtype '<M8\[s\]' is none"),
     "name of code": (set_("attributes", 0, "dtype", to="os.system"), r"dtype 'os\.system' is none"),
+    "dtype that there is not": (set_("attributes", 0, "dtype", to="<i3"), r"dtype '<i3' is none"),
+    "dtype that overflows": (
+        set_("attributes", 0, to={"name": "a", "dtype": "|u1", "classes": [*range(9), 300]}),
+        "300",
+    ),
+    "shape beyond integers": (set_("shape", to=[10**30, 8]), r"config\.json"),
     "dtype that cuts": (set_("attributes", 0, "dtype", to="<U1"), r"does not hold the classes"),
     "classes twice": (set_("attributes", 0, "classes", to=[0] * 10), r"all different"),
     "fewer classes": (set_("attributes", 0, "classes", to=[0, 1]), r"as many classes"),

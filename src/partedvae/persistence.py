@@ -27,7 +27,7 @@ from partedvae.likelihoods import LikelihoodName
 FORMAT_VERSION = 1
 CONFIG, WEIGHTS, HISTORY = "config.json", "model.safetensors", "history.csv"
 
-_DTYPES = re.compile(r"[<>|=]?([biuf]\d{1,2}|U\d{1,7}|O)")
+_DTYPES = re.compile(r"[<>|=]?(b1|[iu][1248]|f[248]|U\d{1,7}|O)")
 _LARGEST_CLASSES = 2**28  # bytes
 
 Net = TypeVar("Net", bound=nn.Module)
@@ -140,6 +140,8 @@ def read_config(folder: Path) -> SavedModel:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the file"
         raise ModelFileError(f"{path}: {place}: {first['msg'].removeprefix('Value error, ')}") from None
+    except (OverflowError, TypeError) as error:  # NumPy's, of numbers that its types do not hold
+        raise ModelFileError(f"{path}: {error}") from None
 
 
 def read_net(folder: Path, make: Callable[[], Net]) -> Net:

@@ -73,10 +73,8 @@ class MixturePrior(nn.Module):
         """
         means, logvars = self.partition.blocks(u_mean), self.partition.blocks(u_logvar)
         if self.partition.n_classes > _MANY_CLASSES:
-            split = self.partition.by_attribute
-            components = zip(split(self.mean, dim=0), split(self.logvar, dim=0), strict=True)
-            each = [kl_normal_each(means[:, a], logvars[:, a], *prior) for a, prior in enumerate(components)]
-            return torch.cat(each, dim=1)
+            parts = enumerate(self._components())
+            return torch.cat([kl_normal_each(means[:, a], logvars[:, a], *prior) for a, prior in parts], dim=1)
         return kl_normal(means[:, self.attribute], logvars[:, self.attribute], self.mean, self.logvar)
 
     def move(self, mean: Tensor, variance: Tensor, which: Tensor) -> None:
