@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,14 @@ SETTINGS: dict[str, Any] = {
 }  # fmt: skip
 N_BATCHES = 4
 KILLS = 50
+
+
+@pytest.fixture(autouse=True)
+def listening() -> Iterator[None]:
+    """Heed SIGINT, which is ignored by what a shell has started in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def model(**settings: Any) -> PartedVAE:
@@ -133,6 +142,12 @@ def test_a_second_request_is_not_waited_for(digits: Digits, tmp_path: Path) -> N
     with pytest.raises(KeyboardInterrupt):
         asked.fit(digits[0], digits[2], checkpoints=tmp_path)
     assert not (tmp_path / LAST).exists()
+
+
+def test_what_the_process_was_started_to_ignore_is_ignored(digits: Digits, whole: PartedVAE, tmp_path: Path) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    asked = model(trainer_options={"callbacks": [Ask(1, signal.SIGINT, times=2)]})
+    assert_same(asked.fit(digits[0], digits[2], checkpoints=tmp_path), whole)
 
 
 @pytest.fixture
@@ -256,7 +271,14 @@ def test_the_command_line_ends_cleanly_and_goes_on(number: int, status: int, tmp
     command = [sys.executable, "-m", "partedvae", "train", "digits", "--out", "run", "--labels-per-class", "5"]
     again = [*command[:4], "digits", "--out", "run", "--resume"]
     begin = [*command, "--epochs", "8", "--checkpoint-minutes", "0"]
-    process = subprocess.Popen(begin, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        begin,
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # the child is one thread yet
+    )
     while not (tmp_path / "run" / "checkpoints" / PREVIOUS).exists():
         assert process.poll() is None, process.communicate()
         time.sleep(0.02)
@@ -265,6 +287,8 @@ def test_the_command_line_ends_cleanly_and_goes_on(number: int, status: int, tmp
     assert process.returncode == status
     assert said.splitlines()[-1] == "partedvae: stopped. train --resume goes on from the last checkpoint."
     assert "Traceback" not in said
+    if number == signal.SIGINT:
+        return  # going on is the same after both, and takes its time
     cut(tmp_path / "run" / "checkpoints" / LAST)
     resumed = subprocess.run(again, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert resumed.returncode == 0, resumed.stderr

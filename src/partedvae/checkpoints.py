@@ -125,7 +125,7 @@ class Checkpoints(Checkpoint):
     """Writes a checkpoint after each epoch, every so many minutes, and when SIGINT or SIGTERM ask the run to stop.
 
     The step that a signal falls into is finished first, so that the checkpoint is of a whole number of steps. A second
-    signal ends the run at once.
+    signal ends the run at once. What the process was started to ignore, as SIGINT in the background, it ignores.
 
     Args:
         folder: gets ``last.ckpt`` and ``previous.ckpt``.
@@ -141,7 +141,8 @@ class Checkpoints(Checkpoint):
         """Listen."""
         self._written = time.monotonic()
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._hear) for number in _SIGNALS}
+            heeded = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+            self._before = {number: signal.signal(number, self._hear) for number in heeded}
 
     def stop_listening(self) -> None:
         """Give signals back to those who had them before."""
