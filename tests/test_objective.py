@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from oracles import bernoulli_log_likelihood, objective
 from partedvae.likelihoods import Bernoulli
 from partedvae.model import Posterior
-from partedvae.objective import Capacities, Objective, Terms, Weights, capacity_gap, cross_entropy
+from partedvae.objective import Capacities, Objective, Terms, Weights, capacity_gap, cross_entropy, targets_of
 from partedvae.partition import Partition
 from partedvae.prior import MixturePrior
 from partedvae.schedules import capacity
@@ -150,8 +150,8 @@ def test_cross_entropy_averages_each_attribute_over_its_own_labels() -> None:
     log_c = torch.cat([part.log_softmax(dim=-1) for part in layout.by_attribute(logits)], dim=-1)
     labels = torch.tensor([[2, -1], [0, 1], [-1, -1], [1, -1]])
     expected = -(log_c[0, 2] + log_c[1, 0] + log_c[3, 1]) / 3 - log_c[1, 4]
-    torch.testing.assert_close(cross_entropy(log_c, labels, layout), expected)
-    assert float(cross_entropy(log_c, torch.full((4, 2), -1), layout)) == 0.0
+    torch.testing.assert_close(cross_entropy(log_c, targets_of(labels, layout), layout), expected)
+    assert float(cross_entropy(log_c, targets_of(torch.full((4, 2), -1), layout), layout)) == 0.0
 
 
 def test_capacity_grows_to_its_maximum_and_stays() -> None:

@@ -16,12 +16,13 @@ from torch import Tensor, nn
 from partedvae import PartedVAE
 from partedvae.augmentation import Augmentation, augmentation_for, change_features, change_pictures
 from partedvae.config import PRESETS, Config
+from partedvae.consistency import Guesses, blended
 from partedvae.exchange import unrecognised
 from partedvae.independence import ClassIndependence, dependence
 from partedvae.likelihoods import Gaussian
 from partedvae.metrics import leakage
 from partedvae.model import PartedModel, Posterior
-from partedvae.objective import consistency
+from partedvae.objective import cross_entropy, targets_of
 from partedvae.partition import Partition
 from partedvae.scaling import Scaling
 
@@ -123,14 +124,51 @@ def test_memory_holds_the_latest_codes_and_only_in_training() -> None:
     assert measure.codes[:, 0].tolist() == [3, 4, 5, 0]
 
 
-def test_consistency_takes_the_class_of_the_observation_as_it_is() -> None:
-    layout = Partition((2, 3), u_dim=1, z_dim=0)
-    own = torch.tensor([[0.99, 0.01, 0.5, 0.25, 0.25], [0.3, 0.7, 0.0, 0.04, 0.96]]).clamp(min=1e-9).log()
-    changed = torch.tensor([[0.5, 0.5, 0.1, 0.8, 0.1], [0.5, 0.5, 0.5, 0.25, 0.25]]).log().requires_grad_()
-    found = consistency(changed, own.requires_grad_(), 0.95, layout)
-    assert float(found.detach()) == pytest.approx((np.log(2) + np.log(4)) / 2)
-    found.backward()
-    assert own.grad is None
+def test_guesses_are_what_the_predictor_says_aligned_to_the_prior_and_squared() -> None:
+    layout, random = Partition((2, 3), u_dim=1, z_dim=0), np.random.default_rng(0)
+    prior = np.concatenate([[0.3, 0.7], [0.2, 0.3, 0.5]])
+    guess, seen = Guesses(torch.tensor(prior).log(), layout), prior
+    for _ in range(5):
+        q = np.concatenate([random.dirichlet([1, 1], 7), random.dirichlet([1, 1, 1], 7)], axis=1)
+        seen = 0.99 * seen + 0.01 * q.mean(axis=0)
+        found = guess(torch.tensor(q).log()).numpy()
+        expected = (q * prior / seen) ** 2
+        expected[:, :2] /= expected[:, :2].sum(axis=1, keepdims=True)
+        expected[:, 2:] /= expected[:, 2:].sum(axis=1, keepdims=True)
+        np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+def test_guesses_no_longer_favour_the_class_that_the_predictor_favours() -> None:
+    layout = Partition((2,), u_dim=1, z_dim=0)
+    guess = Guesses(torch.tensor([0.5, 0.5]).log(), layout)
+    says = torch.tensor([[0.9, 0.1], [0.7, 0.3]]).log()
+    for _ in range(1000):
+        found = guess(says)
+    assert found[0, 0] > 0.5 > found[1, 0]
+
+
+def test_blends_have_the_larger_share_of_their_own_and_targets_in_the_same_shares() -> None:
+    x, targets = torch.rand(500, 1, 4, 4, generator=noise()), torch.eye(500)
+    blend, blended_targets = blended(x, targets, noise(1))
+    own = blended_targets.diagonal()
+    assert float(own.min()) >= 0.5
+    assert 0.72 < float(own.mean()) < 0.78
+    torch.testing.assert_close(blended_targets.sum(dim=1), torch.ones(500))
+    torch.testing.assert_close(blend.flatten(1), blended_targets @ x.flatten(1))
+
+
+@given(st.integers(0, 10_000))
+def test_cross_entropy_of_targets_is_that_of_the_labels_that_are_known(seed: int) -> None:
+    random, sizes = np.random.default_rng(seed), (2, 4)
+    labels = np.stack([random.integers(-1, size, 6) for size in sizes], axis=1)
+    log_c = np.concatenate([np.log(random.dirichlet(np.ones(size), 6)) for size in sizes], axis=1)
+    expected = 0.0
+    for a, first in enumerate((0, 2)):
+        rows = np.flatnonzero(labels[:, a] >= 0)
+        expected -= float(np.mean([log_c[i, first + labels[i, a]] for i in rows])) if len(rows) else 0.0
+    layout = Partition(sizes, u_dim=1, z_dim=0)
+    found = cross_entropy(torch.tensor(log_c), targets_of(torch.tensor(labels), layout).double(), layout)
+    assert float(found) == pytest.approx(expected, rel=1e-9, abs=1e-12)
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 13, 9), (5,), (1,)])

@@ -24,7 +24,8 @@ ABLATIONS: dict[str, dict[str, Any]] = {
 }
 """What is removed, and how."""
 
-_OURS = {name: getattr(Config(), name) for name in preset("paper")}
+# How the default learns; what codes may carry, and what a pixel counts, is the task's, so that recipes can be compared.
+_OURS = {name: getattr(Config(), name) for name in (*preset("paper"), "lr", "lr_patience", "balance_labels")}
 
 ADDITIONS: dict[str, dict[str, Any]] = {
     "with fitted prior": {"fit_prior": True},

@@ -56,7 +56,7 @@ class Config(BaseModel):
     gamma_z: float = Field(15.0, ge=0, description="weight of |C_z - KL(z)|")
     gamma_u: float = Field(15.0, ge=0, description="weight of |C_u - KL(u)|")
     gamma_c: float = Field(15.0, ge=0, description="weight of KL(mean q(c|x) || pi)")
-    gamma_h: float = Field(5.0, ge=0, description="weight of the entropy of q(c|x)")
+    gamma_h: float = Field(0.0, ge=0, description="weight of the entropy of q(c|x); above 0: as published")
     gamma_bc: float = Field(30.0, ge=0, description="weight of the overlap of classes in the prior of u")
     bc_threshold: float = Field(0.15, ge=0, le=1, description="theta: the overlap of two classes that costs nothing")
     gamma_zc: float = Field(40.0, ge=0, description="weight of how much z tells of the class; 0: as published")
@@ -79,12 +79,10 @@ class Config(BaseModel):
     batch_size: int = Field(64, ge=1, description="observations a step; as many labelled ones beside them")
     supervised: bool = Field(True, description="learn from the labels; false: they only name the classes (ablation)")
     consistency: float = Field(
-        1.0,
+        2.0,
         ge=0,
-        description="weight, beside the labels, of classes that stay when an observation is changed; 0: as published",
-    )
-    consistency_threshold: float = Field(
-        0.95, ge=0, le=1, description="probability above which a class is expected of the changed observation"
+        description="weight, beside the labels, of what the predictor should say of changed and blended observations; "
+        "0: as published",
     )
     balance_labels: bool = Field(
         True, description="deal labelled observations so that all classes come equally often, however few one has"
@@ -93,7 +91,7 @@ class Config(BaseModel):
         0.0, ge=0, lt=1, description="share of the labels that is kept aside, to find after training how sure to be"
     )
     lr: float = Field(1e-3, gt=0, description="learning rate of the main Adam")
-    lr_labelled: float = Field(1e-3, gt=0, description="learning rate of the labelled Adam")
+    lr_labelled: float = Field(3e-3, gt=0, description="learning rate of the labelled Adam")
     lr_patience: int | None = Field(
         None, ge=0, description="epochs without progress after which a learning rate is halved; null: never"
     )
@@ -140,7 +138,14 @@ _CELEBA_PRIOR = [
     [0.57, 0.43],
 ]
 
-_WITHOUT_OURS: dict[str, Any] = {"gamma_zc": 0.0, "gamma_swap": 0.0, "consistency": 0.0, "fit_prior": False}
+_WITHOUT_OURS: dict[str, Any] = {
+    "gamma_zc": 0.0,
+    "gamma_swap": 0.0,
+    "consistency": 0.0,
+    "fit_prior": False,
+    "gamma_h": 5.0,
+    "lr_labelled": 1e-3,
+}
 
 _PUBLISHED: dict[str, Any] = _WITHOUT_OURS | {
     "gamma_x": 1.0,

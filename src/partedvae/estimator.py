@@ -137,7 +137,6 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
         batch_size: int = _DEFAULT.batch_size,
         supervised: bool = _DEFAULT.supervised,
         consistency: float = _DEFAULT.consistency,
-        consistency_threshold: float = _DEFAULT.consistency_threshold,
         balance_labels: bool = _DEFAULT.balance_labels,
         calibration_fraction: float = _DEFAULT.calibration_fraction,
         lr: float = _DEFAULT.lr,
@@ -178,7 +177,6 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
         self.batch_size = batch_size
         self.supervised = supervised
         self.consistency = consistency
-        self.consistency_threshold = consistency_threshold
         self.balance_labels = balance_labels
         self.calibration_fraction = calibration_fraction
         self.lr = lr

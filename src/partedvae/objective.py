@@ -16,6 +16,8 @@ from partedvae.partition import Partition
 from partedvae.prior import MixturePrior
 from partedvae.schedules import capacity
 
+_LEAST_WEIGHT = 1e-12
+
 
 def z_kl(z_mean: Tensor, z_logvar: Tensor) -> Tensor:
     """Mean over the batch of KL(q(z|x) ‖ N(0, I)), in nats.
@@ -105,12 +107,30 @@ def capacity_gap(kl: Tensor, allowed: float) -> Tensor:
     return (allowed - kl).abs()
 
 
-def cross_entropy(log_c: Tensor, labels: Tensor, partition: Partition) -> Tensor:
-    """− Σ_a mean ln q(c_a = label | x) over the rows that have a label of a; an attribute without any adds nothing.
+def targets_of(labels: Tensor, partition: Partition) -> Tensor:
+    """Labels as probabilities (N, ΣK), all 0 where one is missing.
+
+    Args:
+        labels: (N, A), numbered within each attribute, −1 where missing; or (N, K) class probabilities of one
+            attribute, which they stay.
+
+    >>> targets_of(torch.tensor([[1, 0], [-1, 2]]), Partition((2, 3), u_dim=1, z_dim=0))
+    tensor([[0., 1., 1., 0., 0.],
+            [0., 0., 0., 0., 1.]])
+    """
+    if labels.is_floating_point():
+        return labels
+    columns = torch.tensor(partition.first_class, device=labels.device) + labels.clamp(min=0)
+    known = (labels >= 0).to(torch.get_default_dtype())
+    return torch.zeros(len(labels), partition.n_classes, device=labels.device).scatter_(1, columns, known)
+
+
+def cross_entropy(log_c: Tensor, targets: Tensor, partition: Partition) -> Tensor:
+    """− Σ_a mean Σ_k t_k ln q(c_a = k | x) over the rows that have targets of a; an attribute without any adds nothing.
 
     Args:
         log_c: (N, ΣK), ln q(c|x).
-        labels: (N, A), numbered within each attribute, −1 where missing.
+        targets: (N, ΣK), class probabilities t, all 0 where none is known (``targets_of``).
 
     Returns:
         One value, in nats.
@@ -118,52 +138,12 @@ def cross_entropy(log_c: Tensor, labels: Tensor, partition: Partition) -> Tensor
     Source: METHOD.md, supervision.
 
     >>> layout = Partition((2, 2), u_dim=1, z_dim=0)
-    >>> half = torch.full((3, 4), 0.5).log()
-    >>> cross_entropy(half, torch.tensor([[0, -1], [1, -1], [-1, -1]]), layout)
+    >>> targets = targets_of(torch.tensor([[0, -1], [1, -1], [-1, -1]]), layout)
+    >>> cross_entropy(torch.full((3, 4), 0.5).log(), targets, layout)
     tensor(0.6931)
     """
-    known = labels >= 0
-    columns = labels.clamp(min=0) + torch.tensor(partition.first_class, device=labels.device)
-    losses = torch.where(known, -log_c.gather(1, columns), 0.0)
-    return (losses.sum(dim=0) / known.sum(dim=0).clamp(min=1)).sum()
-
-
-def consistency(changed_log_c: Tensor, log_c: Tensor, threshold: float, partition: Partition) -> Tensor:
-    """− Σ_a mean [max_k q_k > threshold] ln q(c_a = arg max q | changed x): the class should stay as x changes.
-
-    Args:
-        changed_log_c: (N, ΣK), ln q(c | changed x).
-        log_c: (N, ΣK), ln q(c | x), which is taken as it is.
-        threshold: probability above which a class counts.
-
-    Returns:
-        One value, in nats; rows that are not sure add nothing to it and count in the mean.
-
-    Source: Sohn et al. 2020 (FixMatch).
-
-    >>> sure, unsure = torch.tensor([[0.99, 0.01]]).log(), torch.tensor([[0.6, 0.4]]).log()
-    >>> layout = Partition((2,), u_dim=1, z_dim=0)
-    >>> consistency(unsure, sure, 0.95, layout), consistency(sure, unsure, 0.95, layout)
-    (tensor(0.5108), tensor(0.))
-    """
-    pairs = zip(partition.by_attribute(changed_log_c), partition.by_attribute(log_c.detach()), strict=True)
-    losses = []
-    for changed, own in pairs:
-        most, expected = own.max(dim=-1)
-        found = changed.gather(-1, expected[:, None])[:, 0]
-        losses.append(torch.where(most.exp() > threshold, -found, 0.0).mean())
-    return torch.stack(losses).sum()
-
-
-def soft_cross_entropy(log_c: Tensor, probabilities: Tensor) -> Tensor:
-    """− mean Σ_k p_k ln q(c = k | x), for labels that are class probabilities p (N, K) of one attribute.
-
-    Source: METHOD.md, supervision, with a distribution in place of the one label.
-
-    >>> soft_cross_entropy(torch.full((1, 2), 0.5).log(), torch.tensor([[0.9, 0.1]]))
-    tensor(0.6931)
-    """
-    return -(probabilities * log_c).sum(dim=1).mean()
+    parts = zip(partition.by_attribute(targets * log_c), partition.by_attribute(targets), strict=True)
+    return -torch.stack([found.sum() / weight.sum().clamp(min=_LEAST_WEIGHT) for found, weight in parts]).sum()
 
 
 @dataclass(frozen=True)

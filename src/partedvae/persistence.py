@@ -14,7 +14,7 @@ from typing import Any, Literal, Self, TypeVar
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
@@ -29,6 +29,7 @@ CONFIG, WEIGHTS, HISTORY = "config.json", "model.safetensors", "history.csv"
 
 _DTYPES = re.compile(r"[<>|=]?(b1|[iu][1248]|f[248]|U\d{1,7}|O)")
 _LARGEST_CLASSES = 2**28  # bytes
+_RETIRED_SETTINGS = {"consistency_threshold"}
 
 Net = TypeVar("Net", bound=nn.Module)
 
@@ -71,6 +72,14 @@ class SavedModel(BaseModel):
     shape: list[int]
     feature_names: list[str] | None
     attributes: list[SavedAttribute] = Field(min_length=1)
+
+    @field_validator("settings", mode="before")
+    @classmethod
+    def _without_retired(cls, settings: Any) -> Any:
+        """A saved model needs nothing of settings that training no longer has."""
+        if not isinstance(settings, dict):
+            return settings
+        return {name: value for name, value in settings.items() if name not in _RETIRED_SETTINGS}
 
     @model_validator(mode="after")
     def _agree(self) -> Self:

@@ -26,13 +26,14 @@ from partedvae.augmentation import Augmentation, augmentation_for, changed
 from partedvae.batches import Batch, Draws, LabelledBatch, mixed, training_loader, validation_loader
 from partedvae.checkpoints import MINUTES, CheckpointError, Checkpoints, KeepBest, SyncedFiles
 from partedvae.config import Config, to_json
+from partedvae.consistency import Guesses, blended
 from partedvae.data.stream import Stream
 from partedvae.exchange import unrecognised
 from partedvae.extra_terms import Seen, Term, with_extra
 from partedvae.factory import Schedule, make_objective
 from partedvae.independence import ClassIndependence
 from partedvae.model import PartedModel, Posterior
-from partedvae.objective import Terms, consistency, cross_entropy, soft_cross_entropy
+from partedvae.objective import Terms, cross_entropy, targets_of
 from partedvae.ondemand import OnDemand, Raw
 from partedvae.progress import EpochLines
 from partedvae.schedules import capacity, sharpness
@@ -93,6 +94,9 @@ class Training(lightning.LightningModule):
             ClassIndependence(model.partition, _BATCHES_REMEMBERED * config.batch_size * n_processes)
             if config.gamma_zc and model.partition.z_dim
             else None
+        )
+        self.guesses = (
+            Guesses(model.prior.log_class_prior, model.partition) if config.supervised and config.consistency else None
         )
         self.extra_terms = dict(extra_terms or {})
         self.automatic_optimization = False
@@ -237,27 +241,23 @@ class Training(lightning.LightningModule):
 
     def _supervision(self, x: Tensor, batch: Batch) -> dict[str, Tensor]:
         """What the labelled optimiser descends, by name, weights included."""
-        labelled = self.model.scaling(batch.x_labelled)
-        if not (self.config.supervised and self.config.consistency):
-            return {"cross_entropy": self._cross_entropy(self._log_classes(labelled), batch.labels)}
+        layout, labelled = self.model.partition, self.model.scaling(batch.x_labelled)
+        targets = targets_of(batch.labels, layout)
+        if self.guesses is None:
+            return {"cross_entropy": cross_entropy(self._log_classes(labelled), targets, layout)}
         with torch.no_grad():
-            log_c = self._log_classes(x)
-        # Labels are of the changed observations too: few as they are, they would be learned by heart.
-        both = torch.cat([changed(part, self.augment, self.noise) for part in (labelled, x)])
-        of_labelled, of_all = self._log_classes(both).split([len(labelled), len(x)])
-        stays = consistency(of_all, log_c, self.config.consistency_threshold, self.model.partition)
+            guesses = self.guesses(self._log_classes(x))
+        # Labelled observations are changed and blended too: few as they are, they would be learned by heart.
+        labelled, targets = blended(changed(labelled, self.augment, self.noise), targets, self.noise)
+        x, guesses = blended(changed(x, self.augment, self.noise), guesses, self.noise)
+        of_labelled, of_all = self._log_classes(torch.cat([labelled, x])).split([len(labelled), len(x)])
         return {
-            "cross_entropy": self._cross_entropy(of_labelled, batch.labels),
-            "consistency": self.config.consistency * stays,
+            "cross_entropy": cross_entropy(of_labelled, targets, layout),
+            "consistency": self.config.consistency * cross_entropy(of_all, guesses, layout),
         }
 
     def _log_classes(self, x: Tensor) -> Tensor:
         return self.model.log_classes(self.model.encoder(x))
-
-    def _cross_entropy(self, log_c: Tensor, labels: Tensor) -> Tensor:
-        if labels.is_floating_point():
-            return soft_cross_entropy(log_c, labels)
-        return cross_entropy(log_c, labels, self.model.partition)
 
     def _descend(self, optimizer: LightningOptimizer, loss: Tensor) -> None:
         optimizer.zero_grad()
