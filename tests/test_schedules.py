@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from partedvae.config import Config, preset
 from partedvae.factory import Schedule
-from partedvae.schedules import SHARPEST, capacity, sharpness
+from partedvae.schedules import SHARPEST, annealed, capacity, sharpness
 
 
 def test_sharpness_is_the_published_one_at_its_ends() -> None:
@@ -27,3 +28,10 @@ def test_automatic_schedules_end_at_half_the_run_and_published_ones_where_they_s
     assert Schedule.of(Config(), steps_in_run=1) == Schedule(capacity_steps=1, sharpness_steps=1)
     published = Config(**preset("paper-mnist"))
     assert Schedule.of(published, steps_in_run=1000) == Schedule(capacity_steps=100_000, sharpness_steps=35_000)
+
+
+@given(step=st.integers(0, 10**6), steps=st.integers(1, 10**5), end=st.floats(0.01, 1))
+def test_an_annealed_rate_falls_from_all_to_what_is_left_at_the_end(step: int, steps: int, end: float) -> None:
+    assert annealed(0, steps, end) == 1
+    assert annealed(step, steps, end) >= annealed(step + 1, steps, end) >= end * (1 - 1e-12)
+    assert annealed(steps + step, steps, end) == pytest.approx(end)

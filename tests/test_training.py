@@ -54,6 +54,16 @@ def test_one_record_an_epoch_with_every_term_by_name(digits: Digits) -> None:
         assert all(np.isfinite(value) for value in record.values())
 
 
+def test_the_labelled_rate_falls_to_its_end_and_a_plateau_halves_what_is_left(digits: Digits) -> None:
+    x, _, few = digits
+    rates = [record["lr_labelled"] for record in quick(max_epochs=8, lr_labelled=1e-3).fit(x, few).history_]
+    assert rates == sorted(rates, reverse=True)
+    assert rates[3] == pytest.approx(0.6e-3)
+    assert rates[-1] == pytest.approx(0.2e-3)
+    halved = quick(max_epochs=8, lr_labelled=1e-3, lr_patience=0, gamma_x=0.0).fit(x, few).history_[-1]["lr_labelled"]
+    assert min(abs(halved * 2**n / 0.2e-3 - 1) for n in range(4)) < 1e-6
+
+
 def test_training_lowers_the_loss_and_the_codes_follow_their_capacity(fitted: PartedVAE) -> None:
     first, last = fitted.history_[0], fitted.history_[-1]
     assert last["reconstruction"] < 0.8 * first["reconstruction"]

@@ -92,6 +92,9 @@ class Config(BaseModel):
     )
     lr: float = Field(1e-3, gt=0, description="learning rate of the main Adam")
     lr_labelled: float = Field(3e-3, gt=0, description="learning rate of the labelled Adam")
+    lr_labelled_end: float = Field(
+        0.2, gt=0, le=1, description="what is left of lr_labelled at the end, to which it falls along a cosine; 1: all"
+    )
     lr_patience: int | None = Field(
         None, ge=0, description="epochs without progress after which a learning rate is halved; null: never"
     )
@@ -145,6 +148,7 @@ _WITHOUT_OURS: dict[str, Any] = {
     "fit_prior": False,
     "gamma_h": 5.0,
     "lr_labelled": 1e-3,
+    "lr_labelled_end": 1.0,
 }
 
 _PUBLISHED: dict[str, Any] = _WITHOUT_OURS | {

@@ -12,15 +12,17 @@ from partedvae.partition import Partition
 
 _POWER = 2  # of a guessed probability: a guess should be surer than the predictor, or nothing moves
 _KEPT = 0.99  # of the mean guess so far, at each batch
+_ALIGNMENT = 0.5  # halfway: classes may be as rare as the labels do not say
 _LEAST = 1e-12
 
 
 class Guesses(nn.Module):
     """Classes expected of observations without a label: what the predictor says, aligned to the prior, then sharpened.
 
-    t ∝ (q(c | x) · π / q̄)²,  q̄ a running mean of q(c | x)
+    t ∝ (q(c | x) · (π / q̄)^½)²,  q̄ a running mean of q(c | x)
 
-    Without the alignment, classes that are easy take over those that are like them.
+    Without alignment, classes that are easy take over those that are like them; with all of it, classes that are not as
+    frequent as π says are forced to be.
 
     Args:
         log_class_prior: (ΣK,), ln π.
@@ -45,7 +47,7 @@ class Guesses(nn.Module):
         """Targets (N, ΣK) of what the predictor says, log-probabilities (N, ΣK), which count in q̄ from now on."""
         mean = processes.log_mean(log_c.logsumexp(dim=0) - math.log(len(log_c))).exp()
         self.seen = _KEPT * self.seen + (1 - _KEPT) * mean.to(self.seen.dtype)
-        lifted = log_c + self.log_class_prior.to(log_c.device) - self.seen.clamp(min=_LEAST).log()
+        lifted = log_c + _ALIGNMENT * (self.log_class_prior.to(log_c.device) - self.seen.clamp(min=_LEAST).log())
         return self.partition.log_softmax(_POWER * lifted).exp()
 
 

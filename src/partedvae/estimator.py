@@ -141,6 +141,7 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
         calibration_fraction: float = _DEFAULT.calibration_fraction,
         lr: float = _DEFAULT.lr,
         lr_labelled: float = _DEFAULT.lr_labelled,
+        lr_labelled_end: float = _DEFAULT.lr_labelled_end,
         lr_patience: int | None = _DEFAULT.lr_patience,
         validation_fraction: float = _DEFAULT.validation_fraction,
         early_stopping: bool = _DEFAULT.early_stopping,
@@ -181,6 +182,7 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
         self.calibration_fraction = calibration_fraction
         self.lr = lr
         self.lr_labelled = lr_labelled
+        self.lr_labelled_end = lr_labelled_end
         self.lr_patience = lr_patience
         self.validation_fraction = validation_fraction
         self.early_stopping = early_stopping

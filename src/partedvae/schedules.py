@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 SHARPEST = 8.0
 """The sharpness at which class attention ends, and which it has at test time."""
 
@@ -30,3 +32,16 @@ def sharpness(step: int, steps: int) -> float:
     [1.0, 2.0, 8.0, 8.0]
     """
     return 1.0 + (SHARPEST - 1.0) * min(1.0, step / steps)
+
+
+def annealed(step: int, steps: int, end: float) -> float:
+    """What is left of a learning rate: all of it at first, ``end`` of it after ``steps`` steps, by a cosine.
+
+    r(t) = end + (1 − end) · (1 + cos(π · min(1, t / T))) / 2
+
+    Source: Loshchilov and Hutter 2017.
+
+    >>> [round(annealed(step, steps=100, end=0.2), 3) for step in (0, 50, 100, 1000)]
+    [1.0, 0.6, 0.2, 0.2]
+    """
+    return end + (1 - end) * (1 + math.cos(math.pi * min(1.0, step / steps))) / 2

@@ -36,7 +36,7 @@ from partedvae.model import PartedModel, Posterior
 from partedvae.objective import Terms, cross_entropy, targets_of
 from partedvae.ondemand import OnDemand, Raw
 from partedvae.progress import EpochLines
-from partedvae.schedules import capacity, sharpness
+from partedvae.schedules import annealed, capacity, sharpness
 from partedvae.streaming import StreamLoader
 
 Record = dict[str, float]
@@ -152,6 +152,7 @@ class Training(lightning.LightningModule):
         x = self.model.scaling(batch.x)
         supervision = self._supervision(x, batch)
         if self.config.supervised:
+            self._anneal(labelled)
             self._descend(labelled, torch.stack(list(supervision.values())).sum())
 
         slope = sharpness(self.steps_taken, self.schedule.sharpness_steps)
@@ -258,6 +259,12 @@ class Training(lightning.LightningModule):
 
     def _log_classes(self, x: Tensor) -> Tensor:
         return self.model.log_classes(self.model.encoder(x))
+
+    def _anneal(self, labelled: LightningOptimizer) -> None:
+        """Lower the rate by a step's share, so that what a plateau has halved stays halved."""
+        steps, end = self.n_batches * self.config.max_epochs, self.config.lr_labelled_end
+        for group in labelled.param_groups:
+            group["lr"] *= annealed(self.steps_taken, steps, end) / annealed(self.steps_taken - 1, steps, end)
 
     def _descend(self, optimizer: LightningOptimizer, loss: Tensor) -> None:
         optimizer.zero_grad()
