@@ -26,10 +26,11 @@ demo: venv  ## train on 1,797 real digits, 5 labels a class; ends with the accur
 test: venv  ## run the whole test suite
 	$(BIN)/python -m pytest
 
-lint: venv  ## check style and types
+lint: venv  ## check style, types, and the pinned versions for known vulnerabilities
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python .ci/audit.py
 
 format: venv  ## put the code into the style that lint checks
 	$(BIN)/ruff check --fix .

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +11,8 @@ import pandas as pd
 import pytest
 import torch
 from numpy.typing import NDArray
-from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
-from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer
-from sklearn.utils.estimator_checks import check_estimator
 
 from partedvae import Codes, PartedVAE
 from partedvae.config import PRESETS, Config, preset
@@ -461,37 +455,6 @@ def test_published_presets_hold_the_published_settings() -> None:
 def test_an_unknown_preset_is_refused() -> None:
     with pytest.raises(ValueError, match=r"no preset 'paper-svhn'.*paper-mnist"):
         PartedVAE.from_preset("paper-svhn")
-
-
-def test_clones_pickles_and_pipelines(digits: Digits) -> None:
-    x, y, few = digits
-    model = quick()
-    assert clone(model).get_params() == model.get_params()
-    model.fit(x, few)
-    np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).predict_proba(x), model.predict_proba(x))  # noqa: S301  # our own bytes
-    pipeline = make_pipeline(FunctionTransformer(lambda images: images * 255), quick()).fit(x, few)
-    assert pipeline.predict(x).shape == (300,)
-    flat = x.reshape(300, 64)
-    search = GridSearchCV(quick(), {"z_dim": [0, 2]}, cv=2).fit(flat, y)
-    assert search.best_params_["z_dim"] in (0, 2)
-    framed = quick().set_output(transform="pandas").fit(flat, few).transform(flat)
-    assert framed.columns.tolist() == ["u0", "u1", "z0", "z1"]
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")
-def test_scikit_learn_finds_nothing_wrong() -> None:
-    minus_one = {"check_classifiers_classes": "it takes -1 for a class, which marks an unlabelled row here"}
-    results = check_estimator(
-        PartedVAE(u_dim=2, z_dim=2, max_epochs=30, hidden_dim=32, random_state=0),
-        expected_failed_checks=minus_one,
-        on_fail=None,
-        on_skip=None,
-    )
-    failed = {result["check_name"]: repr(result["exception"]) for result in results if result["status"] == "failed"}
-    assert not failed
-    # An array library that scikit-learn reads only where SCIPY_ARRAY_API is set.
-    assert {result["check_name"] for result in results if result["status"] == "skipped"} <= {"check_array_api_input"}
 
 
 def test_colour_digits_and_features_train_with_every_likelihood() -> None:

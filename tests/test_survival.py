@@ -24,6 +24,7 @@ from sklearn.datasets import load_digits
 from partedvae import PartedVAE
 from partedvae.checkpoints import LAST, PREVIOUS, CheckpointError, DamagedCheckpointWarning, is_whole
 from partedvae.extra_terms import Seen
+from test_cli import call
 
 Array = NDArray[Any]
 Digits = tuple[Array, Array, Array]
@@ -295,3 +296,11 @@ def test_the_command_line_ends_cleanly_and_goes_on(number: int, status: int, tmp
     assert "Warning: run/checkpoints/last.ckpt is damaged: going on from" in resumed.stderr
     assert (tmp_path / "run" / "report.html").exists()
     assert len((tmp_path / "run" / "history.csv").read_text().splitlines()) == 1 + 8
+
+
+def test_a_run_without_a_whole_checkpoint_fails_with_status_1(tmp_path: Path) -> None:
+    folder = tmp_path / "run" / "checkpoints"
+    folder.mkdir(parents=True)
+    (folder / LAST).write_bytes(b"cut")
+    found = call("train", "digits", "--out", tmp_path / "run", "--resume")
+    assert (found.returncode, found.stderr) == (1, f"partedvae: {folder / LAST}: damaged. There is nothing to go on from.\n")

@@ -31,6 +31,10 @@ class CheckpointError(ValueError):
     """A checkpoint that cannot be gone on from; the message names the file and what is wrong with it."""
 
 
+class DamagedCheckpointError(CheckpointError):
+    """A checkpoint whose file is not whole, where there is no other."""
+
+
 class DamagedCheckpointWarning(UserWarning):
     """The newest checkpoint is damaged, and an older one is used."""
 
@@ -55,7 +59,7 @@ def newest_whole(folder: Path) -> Path:
             return path
         damaged.append(path)
     if damaged:
-        raise CheckpointError(f"{' and '.join(map(str, damaged))}: damaged. There is nothing to go on from.")
+        raise DamagedCheckpointError(f"{' and '.join(map(str, damaged))}: damaged. There is nothing to go on from.")
     raise CheckpointError(f"{folder / LAST} is missing; there is nothing to go on from.")
 
 
@@ -70,7 +74,7 @@ def checkpoint_to_resume(path: Path) -> Path:
     if not path.exists():
         raise CheckpointError(f"{path} is missing; there is nothing to go on from.")
     if not is_whole(path):
-        raise CheckpointError(f"{path} is damaged. Its folder may hold an older one: {PREVIOUS}.")
+        raise DamagedCheckpointError(f"{path} is damaged. Its folder may hold an older one: {PREVIOUS}.")
     return path
 
 

@@ -518,6 +518,7 @@ def _say(
 
 def _status(error: Exception) -> int:
     """2 if the call was wrong, 1 if the work failed: a file, the data, the machine."""
+    from partedvae.checkpoints import DamagedCheckpointError
     from partedvae.data import DataError
     from partedvae.persistence import ModelFileError
 
@@ -525,7 +526,7 @@ def _status(error: Exception) -> int:
         return 1
     if isinstance(error, DataError) and not str(error).startswith("--"):
         return 1
-    return 1 if isinstance(error, ModelFileError) else 2
+    return 1 if isinstance(error, ModelFileError | DamagedCheckpointError) else 2
 
 
 def _trainer_options(

@@ -16,7 +16,15 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from partedvae.checkpoints import LAST, MINUTES, PREVIOUS, CheckpointError, DamagedCheckpointWarning, newest_whole
+from partedvae.checkpoints import (
+    LAST,
+    MINUTES,
+    PREVIOUS,
+    CheckpointError,
+    DamagedCheckpointError,
+    DamagedCheckpointWarning,
+    newest_whole,
+)
 from partedvae.config import Config
 from partedvae.data import DataError, Dataset, Reading, choose_labelled, hold_out, load, located
 from partedvae.data.dataset import Skipped
@@ -294,6 +302,8 @@ def check_free(folder: Path, resume: bool, overwrite: bool) -> None:
             warnings.simplefilter("ignore", DamagedCheckpointWarning)  # fit says so
             try:
                 newest_whole(folder / CHECKPOINTS)
+            except DamagedCheckpointError:
+                raise
             except CheckpointError as error:
                 raise RunError(f"--resume: {error}") from None
         return

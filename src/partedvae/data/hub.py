@@ -308,4 +308,5 @@ def _streamed(part: Any, columns: Columns, source: str, reading: Reading) -> Dat
     codes, attributes = _labels(part, columns, source, reading)
     if not len(codes):
         raise DataError(f"{source} has no rows.")
-    return Dataset(Stream(part, columns.picture, reading, len(codes)), codes, attributes, Numbered(range(len(codes))))
+    stream = Stream(part, columns.picture, reading, len(codes), source)
+    return Dataset(stream, codes, attributes, Numbered(range(len(codes))))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import compress, islice
 from typing import IO, Any
 
@@ -29,13 +29,14 @@ class Stream:
         column: of pictures.
         reading: their size. Grey or colour is decided by the first picture.
         n_rows: how many there are, at least one.
+        called: the source, in errors.
     """
 
-    def __init__(self, part: Any, column: str, reading: Reading, n_rows: int) -> None:
+    def __init__(self, part: Any, column: str, reading: Reading, n_rows: int, called: str = "The stream") -> None:
         import datasets
 
         self._part = part.select_columns([column]).cast_column(column, datasets.Image(decode=False))
-        self._column, self._reading = column, reading
+        self._column, self._reading, self._called = column, reading, called
         image = self._decoded(next(iter(self._part)))
         self._mode = image.mode
         size = (image.height, image.width)
@@ -54,13 +55,13 @@ class Stream:
 
     def parts(self, n_rows: int, rows: RowNumbers | None = None) -> Iterator[Array]:
         """All pictures in order, or those of ascending numbers, so many at a time."""
-        examples = self._part if rows is None else self._some(rows)
+        examples = self._read(self._part) if rows is None else self._some(rows)
         yield from _stacked(map(self._array, examples), n_rows)
 
     def _some(self, rows: RowNumbers) -> Iterator[dict[str, Any]]:
         wanted = np.zeros(rows.max(initial=-1) + 1, dtype=bool)
         wanted[rows] = True
-        return compress(self._part, wanted)
+        return compress(self._read(self._part), wanted)
 
     def epoch(self, number: int, seed: int, n_rows: int, rank: int = 0, world_size: int = 1) -> Iterator[Array]:
         """The pictures of an epoch, shuffled, so many at a time; each of several processes gets equally many.
@@ -73,7 +74,17 @@ class Stream:
         shuffled = self._part.shuffle(seed=seed, buffer_size=_SHUFFLED)
         share = split_dataset_by_node(shuffled, rank=rank, world_size=world_size)
         share.set_epoch(number)  # only now, since dividing starts again from epoch 0
-        yield from _stacked(map(self._array, islice(_endless(share), self.share(world_size))), n_rows)
+        yield from _stacked(map(self._array, islice(self._read(_endless(share)), self.share(world_size))), n_rows)
+
+    def _read(self, examples: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """The rows, or one error that names the source: the library's own are of many kinds, and may not."""
+        try:
+            yield from examples
+        except DataError:
+            raise
+        except Exception as error:
+            reason = " ".join(str(error).split())
+            raise DataError(f"{self._called} can no longer be read: {type(error).__name__}: {reason}") from error
 
     def share(self, world_size: int) -> int:
         """How many pictures each of several processes gets in an epoch."""

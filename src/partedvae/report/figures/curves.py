@@ -21,7 +21,7 @@ TERM_TITLES = {
     "zc_term": "class told by z",
     "swap_term": "class missed in swaps",
     "cross_entropy": "cross-entropy on labels",
-    "consistency": "changed, of the same class",
+    "consistency": "changed and blended",
 }
 
 

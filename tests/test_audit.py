@@ -1,0 +1,45 @@
+"""What the audit of the pinned versions says of pip-audit's answers."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from audit import PINNED, verdict
+
+
+def package(name: str, *vulnerabilities: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "version": "1.0", "vulns": list(vulnerabilities)}
+
+
+FOUND = {"id": "PYSEC-1", "fix_versions": ["1.1"], "aliases": [], "description": ""}
+UNKNOWN = {"name": "private", "skip_reason": "Dependency not found on PyPI and could not be audited: private (1.0)"}
+
+
+@pytest.mark.parametrize(
+    ("packages", "status", "said"),
+    [
+        ([package("numpy")], 0, "1 packages looked up, 0 vulnerabilities"),
+        ([package("numpy", FOUND), package("torch")], 1, "numpy 1.0: PYSEC-1; mended in 1.1"),
+        ([package("numpy", {**FOUND, "fix_versions": []})], 1, "no version yet"),
+        ([package("numpy"), UNKNOWN], 0, "not looked up: private"),
+        ([UNKNOWN], 0, "skipped"),
+    ],
+)
+def test_only_a_known_vulnerability_fails(packages: list[dict[str, Any]], status: int, said: str) -> None:
+    found, lines = verdict(json.dumps({"dependencies": packages, "fixes": []}), "")
+    assert found == status
+    assert said in "\n".join(lines)
+
+
+@pytest.mark.parametrize("answer", ["", "[]", "no JSON", "{}"])
+def test_no_answer_is_said_and_skipped(answer: str) -> None:
+    status, lines = verdict(answer, "first line\nName or service not known\n")
+    assert status == 0
+    assert lines == ["audit: skipped, since the database of vulnerabilities is not reached: Name or service not known"]
+
+
+def test_every_version_is_pinned() -> None:
+    lines = [line for line in PINNED.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
+    assert all(line.count("==") == 1 for line in lines)
