@@ -47,7 +47,7 @@ def test_clones_pickles_and_pipelines(digits: Digits) -> None:
 def test_scikit_learn_finds_nothing_wrong() -> None:
     minus_one = {"check_classifiers_classes": "it takes -1 for a class, which marks an unlabelled row here"}
     results = check_estimator(
-        PartedVAE(u_dim=2, z_dim=2, max_epochs=30, hidden_dim=32, random_state=0),
+        PartedVAE(u_dim=2, z_dim=2, max_epochs=12, hidden_dim=32, random_state=0),
         expected_failed_checks=minus_one,
         on_fail=None,
         on_skip=None,

@@ -303,4 +303,5 @@ def test_a_run_without_a_whole_checkpoint_fails_with_status_1(tmp_path: Path) ->
     folder.mkdir(parents=True)
     (folder / LAST).write_bytes(b"cut")
     found = call("train", "digits", "--out", tmp_path / "run", "--resume")
-    assert (found.returncode, found.stderr) == (1, f"partedvae: {folder / LAST}: damaged. There is nothing to go on from.\n")
+    assert found.returncode == 1
+    assert found.stderr == f"partedvae: {folder / LAST}: damaged. There is nothing to go on from.\n"
