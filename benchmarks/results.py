@@ -352,11 +352,11 @@ _METHODS = """\
 
 *PartedVAE* is the published method with the settings that stand with each task. *our recipe* learns as the default
 does on every task: what we add ([recipe.md](recipe.md)), its learning rates, no term of the entropy; what the codes may
-carry, and what a pixel weighs, stays the task's. *calibrated*: with a fifth of the labels kept aside for the temperature
-of its probabilities; *with fitted prior* has only the last step. All networks have PartedVAE's encoder and decoder, its
-batches and steps, but for *our recipe* its learning rate (which only PartedVAE halves on a plateau, where the published
-settings say so), and its weight of the reconstruction: pictures of 8×8 and 16×16 weigh as 1,024 pixels, sprites as
-4,096, so that β = 4 stands for less in nats of the pixels themselves. The default's rates and γ_h were chosen on labels
+carry, and what a pixel weighs, stays the task's. *calibrated*: with a fifth of the labels kept aside for the
+temperature of its probabilities; *with fitted prior* has only the last step. All networks have PartedVAE's encoder and
+decoder, its batches and steps, but for *our recipe* its learning rate (which only PartedVAE halves on a plateau, where
+the published settings say so), and its weight of the reconstruction: pictures of 8×8 and 16×16 weigh as 1,024 pixels,
+sprites as 4,096, so that β = 4 stands for less in nats of the pixels themselves. The default's rates and γ_h were chosen on labels
 of training rows of digits and Fashion-MNIST, the sprites' settings as said there; no rival was tuned. What our recipe
 adds was chosen on training rows of seed 0, which on digits and MNIST are among the test rows of other seeds.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self, TypeVar
@@ -11,10 +10,9 @@ from typing import Any, NamedTuple, Self, TypeVar
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.utils import Tags, check_array, check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from partedvae import factory, labels, persistence
@@ -23,20 +21,17 @@ from partedvae.batches import known_rows
 from partedvae.checkpoints import MINUTES, checkpoint_to_resume
 from partedvae.config import Config, preset
 from partedvae.data.dataset import Dataset
-from partedvae.data.lazy import LazyRows
-from partedvae.data.sparse import SparseRows
 from partedvae.divergences import entropy_categorical, kl_standard_normal
 from partedvae.extra_terms import Term
 from partedvae.generation import counterfactual_codes, prior_codes, traversal_codes, traversal_values
 from partedvae.inference import decode, evidence_bound, infer, infer_classes
 from partedvae.labels import Attribute
-from partedvae.layout import Layout, first_flattened, first_not_finite
 from partedvae.likelihoods import LikelihoodName
 from partedvae.model import PartedModel, Posterior
-from partedvae.ondemand import OnDemand, Raw, stays_put
+from partedvae.observed import Observed, ReadsObservations
 from partedvae.persistence import SavedModel
 from partedvae.prior_fit import fit_prior
-from partedvae.scaling import Scaling, extent
+from partedvae.scaling import Scaling
 from partedvae.selection import most_worth_labelling
 from partedvae.supervision import (
     class_counts,
@@ -53,7 +48,6 @@ T = TypeVar("T")
 Array = NDArray[Any]
 Label = Any
 RandomState = int | np.random.RandomState | None
-Observed = ArrayLike | Dataset | LazyRows
 
 _DEFAULT = Config()
 
@@ -72,7 +66,7 @@ class Codes(NamedTuple):
     z: Array
 
 
-class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+class PartedVAE(ReadsObservations, ClassifierMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """Semi-supervised VAE that separates what a thing is (u) from how it looks (z).
 
     Observations are features (N, F), grey images (N, H, W), or images (N, H, W, C) or (N, C, H, W) of at least 8×8
@@ -104,9 +98,6 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
     >>> model.predict(images[:5]).shape, model.sample(3, label=7, random_state=0).shape
     ((5,), (3, 8, 8))
     """
-
-    layout_: Layout
-    net_: PartedModel
 
     def __init__(
         self,
@@ -558,77 +549,6 @@ class PartedVAE(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: igno
         parameters = self.get_params(deep=False)
         return {name: _plain(parameters[name]) for name in Config.model_fields}
 
-    def _read(self, X: Observed, fitting: bool = False) -> Raw:
-        """Observations, channels first, checked against the layout that fit saw (or that it sees now)."""
-        names = X.feature_names if isinstance(X, Dataset) else ()
-        rows: Any = X.x if isinstance(X, Dataset) else X
-        if hasattr(rows, "detach"):  # a tensor
-            rows = rows.detach().cpu().numpy()
-        elif issparse(rows):
-            rows = SparseRows(rows)
-        lazy = _is_lazy(rows)
-        if lazy or _n_dimensions(rows) > 2:
-            if fitting:
-                self.__dict__.pop("feature_names_in_", None)  # of an earlier fit, on a table
-            if not lazy:
-                rows = check_array(rows, allow_nd=True, ensure_all_finite=False)
-        else:
-            if not fitting and self.layout_.kind != "features":
-                raise ValueError(f"X is not of images; fit saw images of shape ({_sizes(self.layout_.shape)}).")
-            # Names that a data set has are checked below; an array has none that scikit-learn could miss.
-            rows = self._validated(rows, fitting, named=bool(names))
-        layout = Layout.of(rows)
-        if fitting:
-            self.layout_ = layout
-            self.n_features_in_ = math.prod(layout.shape)
-        elif layout != self.layout_:
-            raise ValueError(
-                f"X has observations of shape ({_sizes(layout.shape)}); fit saw ({_sizes(self.layout_.shape)})."
-            )
-        if names:
-            self._check_names(names, fitting)
-        wrong = first_not_finite(rows)
-        if wrong is not None:
-            raise ValueError(f"Input X contains {wrong}. Remove or fill in what is not finite.")
-        if fitting and not lazy and layout.kind == "features":
-            column = first_flattened(rows)
-            if column is not None:
-                raise ValueError(
-                    f"Column {column} of X varies by less than float32 can tell of numbers of its size. "
-                    "Subtract its mean first."
-                )
-        return OnDemand(rows, layout) if lazy else layout.to_tensor(rows)
-
-    def _validated(self, rows: Any, fitting: bool, named: bool) -> Array:
-        with warnings.catch_warnings():
-            if named:
-                warnings.filterwarnings("ignore", message="X does not have valid feature names")
-            checked: Array = validate_data(self, rows, reset=fitting, ensure_all_finite=False)
-        return checked
-
-    def _check_names(self, names: Sequence[str], fitting: bool) -> None:
-        if fitting:
-            self.feature_names_in_ = np.array(names, dtype=object)
-            return
-        seen = getattr(self, "feature_names_in_", None)
-        if seen is not None and list(names) != list(seen):
-            place = next(i for i, (new, old) in enumerate(zip(names, seen, strict=True)) if new != old)
-            raise ValueError(f"X has the feature {names[place]!r} where fit saw {seen[place]!r}.")
-
-    def _observations(self, X: Observed) -> Raw:
-        """Observations for the fitted model, which must be in the range that fit saw."""
-        raw = self._read(X)
-        scaling = self.net_.scaling
-        in_unit_range = raw.ndim == 4 and float(scaling.byte_scale) < 1
-        if raw.ndim == 4 and not (in_unit_range and raw.dtype == torch.uint8):
-            least, most = extent(raw)
-            low, high = float(scaling.offset), float(scaling.offset + scaling.scale)
-            if most - low > 2 * (high - low) or least < 2 * low - high:
-                hint = " Divide X, or pass it as uint8." if in_unit_range else " Bring X to that range."
-                seen = f"pictures in [{low:g}, {high:g}]"
-                raise ValueError(f"X goes from {least:g} up to {most:g}; fit saw {seen}.{hint}")
-        return raw
-
     def _fitted_net(self) -> PartedModel:
         check_is_fitted(self)
         return self.net_
@@ -667,13 +587,6 @@ def _calibrate(net: PartedModel, labelled: Observations) -> None:
     scale_classes(net.class_head, net.partition, torch.cat(list(infer_classes(net, labelled.x))), wanted)
 
 
-def _is_lazy(rows: Any) -> bool:
-    """Whether observations are to be read on demand."""
-    if isinstance(rows, np.ndarray):
-        return stays_put(rows)
-    return isinstance(rows, LazyRows) and not hasattr(rows, "__array__")  # what makes itself an array is in memory
-
-
 def _seed(random_state: RandomState) -> int:
     if random_state is None:
         # Fresh entropy: drawing from NumPy's global generator would change the user's random state.
@@ -691,16 +604,8 @@ def _as_list(values: T | list[T]) -> list[T]:
     return values if isinstance(values, list) else [values]
 
 
-def _n_dimensions(X: Any) -> int:
-    return len(X.shape) if hasattr(X, "shape") else np.asarray(X).ndim
-
-
 def _plain(value: Any) -> Any:
     """A setting as the configuration takes it: arrays as lists, NumPy's numbers as Python's."""
     if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
     return [_plain(part) for part in value] if isinstance(value, list | tuple) else value
-
-
-def _sizes(shape: Sequence[int]) -> str:
-    return ", ".join(map(str, shape))

@@ -1,0 +1,127 @@
+"""Observations as users give them, made what the networks take, and checked against those that fit saw."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import issparse
+from sklearn.utils import check_array
+from sklearn.utils.validation import validate_data
+
+from partedvae.data.dataset import Dataset
+from partedvae.data.lazy import LazyRows
+from partedvae.data.sparse import SparseRows
+from partedvae.layout import Layout, first_flattened, first_not_finite
+from partedvae.model import PartedModel
+from partedvae.ondemand import OnDemand, Raw, stays_put
+from partedvae.scaling import extent
+
+Array = NDArray[Any]
+Observed = ArrayLike | Dataset | LazyRows
+
+
+class ReadsObservations:
+    """What an estimator does with observations before its networks see them; fit leaves what it saw of them.
+
+    Attributes:
+        layout_: how they are laid out.
+        n_features_in_: how many numbers one is.
+        feature_names_in_: names of columns, if they had some.
+    """
+
+    layout_: Layout
+    n_features_in_: int
+    feature_names_in_: Array
+    net_: PartedModel
+
+    def _read(self, X: Observed, fitting: bool = False) -> Raw:
+        """Observations, channels first, checked against the layout that fit saw (or that it sees now)."""
+        names = X.feature_names if isinstance(X, Dataset) else ()
+        rows: Any = X.x if isinstance(X, Dataset) else X
+        if hasattr(rows, "detach"):  # a tensor
+            rows = rows.detach().cpu().numpy()
+        elif issparse(rows):
+            rows = SparseRows(rows)
+        lazy = _is_lazy(rows)
+        if lazy or _n_dimensions(rows) > 2:
+            if fitting:
+                self.__dict__.pop("feature_names_in_", None)  # of an earlier fit, on a table
+            if not lazy:
+                rows = check_array(rows, allow_nd=True, ensure_all_finite=False)
+        else:
+            if not fitting and self.layout_.kind != "features":
+                raise ValueError(f"X is not of images; fit saw images of shape ({_sizes(self.layout_.shape)}).")
+            # Names that a data set has are checked below; an array has none that scikit-learn could miss.
+            rows = self._validated(rows, fitting, named=bool(names))
+        layout = Layout.of(rows)
+        if fitting:
+            self.layout_ = layout
+            self.n_features_in_ = math.prod(layout.shape)
+        elif layout != self.layout_:
+            raise ValueError(
+                f"X has observations of shape ({_sizes(layout.shape)}); fit saw ({_sizes(self.layout_.shape)})."
+            )
+        if names:
+            self._check_names(names, fitting)
+        wrong = first_not_finite(rows)
+        if wrong is not None:
+            raise ValueError(f"Input X contains {wrong}. Remove or fill in what is not finite.")
+        if fitting and not lazy and layout.kind == "features":
+            column = first_flattened(rows)
+            if column is not None:
+                raise ValueError(
+                    f"Column {column} of X varies by less than float32 can tell of numbers of its size. "
+                    "Subtract its mean first."
+                )
+        return OnDemand(rows, layout) if lazy else layout.to_tensor(rows)
+
+    def _validated(self, rows: Any, fitting: bool, named: bool) -> Array:
+        with warnings.catch_warnings():
+            if named:
+                warnings.filterwarnings("ignore", message="X does not have valid feature names")
+            checked: Array = validate_data(self, rows, reset=fitting, ensure_all_finite=False)
+        return checked
+
+    def _check_names(self, names: Sequence[str], fitting: bool) -> None:
+        if fitting:
+            self.feature_names_in_ = np.array(names, dtype=object)
+            return
+        seen = getattr(self, "feature_names_in_", None)
+        if seen is not None and list(names) != list(seen):
+            place = next(i for i, (new, old) in enumerate(zip(names, seen, strict=True)) if new != old)
+            raise ValueError(f"X has the feature {names[place]!r} where fit saw {seen[place]!r}.")
+
+    def _observations(self, X: Observed) -> Raw:
+        """Observations for the fitted model, which must be in the range that fit saw."""
+        raw = self._read(X)
+        scaling = self.net_.scaling
+        in_unit_range = raw.ndim == 4 and float(scaling.byte_scale) < 1
+        if raw.ndim == 4 and not (in_unit_range and raw.dtype == torch.uint8):
+            least, most = extent(raw)
+            low, high = float(scaling.offset), float(scaling.offset + scaling.scale)
+            if most - low > 2 * (high - low) or least < 2 * low - high:
+                hint = " Divide X, or pass it as uint8." if in_unit_range else " Bring X to that range."
+                seen = f"pictures in [{low:g}, {high:g}]"
+                raise ValueError(f"X goes from {least:g} up to {most:g}; fit saw {seen}.{hint}")
+        return raw
+
+
+def _is_lazy(rows: Any) -> bool:
+    """Whether observations are to be read on demand."""
+    if isinstance(rows, np.ndarray):
+        return stays_put(rows)
+    return isinstance(rows, LazyRows) and not hasattr(rows, "__array__")  # what makes itself an array is in memory
+
+
+def _n_dimensions(X: Any) -> int:
+    return len(X.shape) if hasattr(X, "shape") else np.asarray(X).ndim
+
+
+def _sizes(shape: Sequence[int]) -> str:
+    return ", ".join(map(str, shape))
