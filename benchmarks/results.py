@@ -356,9 +356,10 @@ carry, and what a pixel weighs, stays the task's. *calibrated*: with a fifth of 
 temperature of its probabilities; *with fitted prior* has only the last step. All networks have PartedVAE's encoder and
 decoder, its batches and steps, but for *our recipe* its learning rate (which only PartedVAE halves on a plateau, where
 the published settings say so), and its weight of the reconstruction: pictures of 8×8 and 16×16 weigh as 1,024 pixels,
-sprites as 4,096, so that β = 4 stands for less in nats of the pixels themselves. The default's rates and γ_h were chosen on labels
-of training rows of digits and Fashion-MNIST, the sprites' settings as said there; no rival was tuned. What our recipe
-adds was chosen on training rows of seed 0, which on digits and MNIST are among the test rows of other seeds.
+sprites as 4,096, so that β = 4 stands for less in nats of the pixels themselves. The default's rates and γ_h were
+chosen on labels of training rows of digits and Fashion-MNIST, the sprites' settings as said there; no rival was
+tuned. What our recipe adds was chosen on training rows of seed 0, which on digits and MNIST are among the test rows
+of other seeds.
 
 VAE, β-VAE (β = 4) and FactorVAE (γ = 35, a discriminator of 256 units in place of 1,000) are pythae's, whose FactorVAE
 reconstructs half of each batch and permutes the other. Their codes have as many columns as u and z together; those that
