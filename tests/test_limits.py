@@ -60,7 +60,7 @@ def test_a_soak_of_fits_and_loads_grows_nothing(tmp_path: Path) -> None:
     rounds_until(started + SOAK_SECONDS / 2, 5_000)
     before, memory = state(), now_mib()
     rounds = rounds_until(started + SOAK_SECONDS, 5_000)
-    assert rounds > 100
+    assert rounds > 30
     assert state() == before
     assert (now_mib() - memory) / rounds < 0.02  # 10,000 rounds would not take 200 MiB
     assert len(set(codes)) == 1
