@@ -40,6 +40,14 @@ def test_no_answer_is_said_and_skipped(answer: str) -> None:
     assert lines == ["audit: skipped, since the database of vulnerabilities is not reached: Name or service not known"]
 
 
+def test_an_audit_that_cannot_run_fails() -> None:
+    status, lines = verdict(
+        "", "Traceback (most recent call last):\nModuleNotFoundError: No module named 'pip_audit'\n"
+    )
+    assert status == 1
+    assert "make venv" in lines[0]
+
+
 def test_every_version_is_pinned() -> None:
     lines = [line for line in PINNED.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
     assert all(line.count("==") == 1 for line in lines)

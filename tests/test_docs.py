@@ -14,6 +14,7 @@ import partedvae
 from example_sources import make
 from partedvae.cli import main
 from partedvae.data.celeba import mapping_table
+from parts import PAGE, table
 from readme import DATA, README, data_evidence, evidence, replaced, with_evidence
 
 ROOT = README.parent
@@ -66,6 +67,11 @@ def test_the_table_of_evidence_is_that_of_the_results() -> None:
     assert with_evidence(text, evidence()) == text
     data = DATA.read_text(encoding="utf-8")
     assert replaced(data, "data", data_evidence()) == data
+
+
+def test_the_table_of_parts_is_that_of_the_results() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert replaced(page, "parts", table()) == page
 
 
 def test_the_table_of_celeba_is_that_of_the_code() -> None:

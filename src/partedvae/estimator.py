@@ -28,6 +28,7 @@ from partedvae.inference import decode, evidence_bound, infer, infer_classes
 from partedvae.labels import Attribute
 from partedvae.likelihoods import LikelihoodName
 from partedvae.model import PartedModel, Posterior
+from partedvae.objective import targets_of
 from partedvae.observed import Observed, ReadsObservations
 from partedvae.persistence import SavedModel
 from partedvae.prior_fit import fit_prior
@@ -38,7 +39,6 @@ from partedvae.supervision import (
     held_out,
     kept_for_calibration,
     labels_of,
-    targets,
     warn_of_conflicts,
 )
 from partedvae.temperature import scale_classes
@@ -583,7 +583,7 @@ class PartedVAE(ReadsObservations, ClassifierMixin, TransformerMixin, BaseEstima
 
 
 def _calibrate(net: PartedModel, labelled: Observations) -> None:
-    wanted = targets(labelled.labels, net.partition.class_sizes)
+    wanted = targets_of(labelled.labels, net.partition)
     scale_classes(net.class_head, net.partition, torch.cat(list(infer_classes(net, labelled.x))), wanted)
 
 

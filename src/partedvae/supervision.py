@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn import functional as F
 
 from partedvae import labels
 from partedvae.batches import known_rows
@@ -92,19 +90,6 @@ def kept_for_calibration(given: Observations, fraction: float, seed: int) -> tup
     hidden = given.labels.clone()
     hidden[rows] = 0 if soft else labels.MISSING
     return Observations(given.x, hidden), Observations(take_rows(given.x, rows), given.labels[rows])
-
-
-def targets(known: Tensor, sizes: Sequence[int]) -> Tensor:
-    """Labels as what training wants to see, (N, ΣK): one-hot for each attribute, zeros where it is missing.
-
-    >>> targets(torch.tensor([[1, -1], [0, 2]]), (2, 3))
-    tensor([[0., 1., 0., 0., 0.],
-            [1., 0., 0., 0., 1.]])
-    """
-    if known.is_floating_point():
-        return known
-    one_hot = [F.one_hot(column + 1, size + 1)[:, 1:] for column, size in zip(known.T, sizes, strict=True)]
-    return torch.cat(one_hot, dim=1).float()
 
 
 def warn_of_conflicts(x: Raw, known: Array) -> None:

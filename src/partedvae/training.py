@@ -69,9 +69,9 @@ class Observations:
 class Training(lightning.LightningModule):
     """One step: the labelled Adam takes a step on what is known of classes, then the main Adam one on the objective.
 
-    The labelled optimiser moves only the encoder and the class head: for the labels, and for classes that stay when an
-    observation is changed. The noise comes from a generator of its own, which is saved with a checkpoint, as are the
-    step and the history.
+    The labelled optimiser moves only the encoder and the class head: for the labels, and for what
+    :mod:`partedvae.consistency` expects of observations without one. The noise comes from a generator of its own, which
+    is saved with a checkpoint, as are the step and the history.
 
     Source: METHOD.md, objective and supervision.
     """

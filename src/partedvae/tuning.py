@@ -24,10 +24,11 @@ from partedvae.estimator import PartedVAE
 from partedvae.inference import infer
 from partedvae.layout import Layout
 from partedvae.metrics import leakage, negative_log_likelihood
+from partedvae.objective import targets_of
 from partedvae.persistence import write_whole
 from partedvae.runs import RunError
 from partedvae.settings import SettingError, parse_value
-from partedvae.supervision import ConflictingLabelsWarning, targets
+from partedvae.supervision import ConflictingLabelsWarning
 from partedvae.tables import write_csv
 from partedvae.training import TrainingDivergedError
 
@@ -188,7 +189,7 @@ class Look(Callback):
         if look == looks_before or done == epochs:
             return
         net: Any = pl_module.model
-        wanted = targets(torch.from_numpy(self.codes), net.partition.class_sizes)
+        wanted = targets_of(torch.from_numpy(self.codes), net.partition)
         surprise = -float((wanted * infer(net, self.raw).log_c).sum() / wanted.sum())
         self.trial.report(surprise, look)
         if self.trial.should_prune():
