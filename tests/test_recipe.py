@@ -124,7 +124,7 @@ def test_memory_holds_the_latest_codes_and_only_in_training() -> None:
     assert measure.codes[:, 0].tolist() == [3, 4, 5, 0]
 
 
-def test_guesses_are_what_the_predictor_says_aligned_to_the_prior_and_squared() -> None:
+def test_guesses_are_what_the_predictor_says_aligned_to_the_prior_squared_and_counted_by_how_sure_it_is() -> None:
     layout, random = Partition((2, 3), u_dim=1, z_dim=0), np.random.default_rng(0)
     prior = np.concatenate([[0.3, 0.7], [0.2, 0.3, 0.5]])
     guess, seen = Guesses(torch.tensor(prior).log(), layout), prior
@@ -133,8 +133,10 @@ def test_guesses_are_what_the_predictor_says_aligned_to_the_prior_and_squared() 
         seen = 0.99 * seen + 0.01 * q.mean(axis=0)
         found = guess(torch.tensor(q).log()).numpy()
         expected = q**2 * prior / seen
-        expected[:, :2] /= expected[:, :2].sum(axis=1, keepdims=True)
-        expected[:, 2:] /= expected[:, 2:].sum(axis=1, keepdims=True)
+        for columns, size in ((slice(0, 2), 2), (slice(2, 5), 3)):
+            own = q[:, columns]
+            sure = (1 + (own * np.log(own)).sum(axis=1, keepdims=True) / np.log(size)) ** 2
+            expected[:, columns] *= sure / expected[:, columns].sum(axis=1, keepdims=True)
         np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
@@ -144,7 +146,8 @@ def test_guesses_no_longer_favour_the_class_that_the_predictor_favours() -> None
     says = torch.tensor([[0.9, 0.1], [0.6, 0.4]]).log()
     for _ in range(1000):
         found = guess(says)
-    assert found[0, 0] > 0.5 > found[1, 0]
+    assert found[0, 0] > found[0, 1]
+    assert found[1, 0] < found[1, 1]
 
 
 def test_blends_have_the_larger_share_of_their_own_and_targets_in_the_same_shares() -> None:

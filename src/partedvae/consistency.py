@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from partedvae import processes
+from partedvae.divergences import entropy_categorical
 from partedvae.partition import Partition
 
 _POWER = 2  # of a guessed probability: a guess should be surer than the predictor, or nothing moves
@@ -19,8 +20,9 @@ _LEAST = 1e-12
 class Guesses(nn.Module):
     """Classes expected of observations without a label: what the predictor says, aligned to the prior, then sharpened.
 
-    t ∝ (q(c | x) · (π / q̄)^½)²,  q̄ a running mean of q(c | x)
+    t ∝ (q(c | x) · (π / q̄)^½)²,  q̄ a running mean of q(c | x); they add up to (1 − H(q(c | x)) / ln K)²
 
+    A guess counts by how sure the predictor is, or it would be taught its own chance where it knows little yet.
     Without alignment, classes that are easy take over those that are like them; with all of it, classes that are not as
     frequent as π says are forced to be.
 
@@ -31,9 +33,12 @@ class Guesses(nn.Module):
     Source: Berthelot et al. 2019 (MixMatch), sharpening; 2020 (ReMixMatch), alignment.
 
     >>> guess = Guesses(torch.tensor([0.5, 0.5]).log(), Partition((2,), u_dim=1, z_dim=0))
-    >>> guess(torch.tensor([[0.75, 0.25], [0.25, 0.75]]).log())
+    >>> targets = guess(torch.tensor([[0.75, 0.25], [0.25, 0.75], [0.5, 0.5]]).log())
+    >>> targets[:2] / targets[:2].sum(dim=1, keepdim=True)
     tensor([[0.9000, 0.1000],
             [0.1000, 0.9000]])
+    >>> targets.sum(dim=1)
+    tensor([0.0356, 0.0356, 0.0000])
     """
 
     seen: Tensor
@@ -48,7 +53,22 @@ class Guesses(nn.Module):
         mean = processes.log_mean(log_c.logsumexp(dim=0) - math.log(len(log_c))).exp()
         self.seen = _KEPT * self.seen + (1 - _KEPT) * mean.to(self.seen.dtype)
         lifted = log_c + _ALIGNMENT * (self.log_class_prior.to(log_c.device) - self.seen.clamp(min=_LEAST).log())
-        return self.partition.log_softmax(_POWER * lifted).exp()
+        pairs = zip(*map(self.partition.by_attribute, (lifted, log_c)), strict=True)
+        return torch.cat([_sureness(own) * (_POWER * part).softmax(dim=1) for part, own in pairs], dim=1)
+
+
+def _sureness(log_c: Tensor) -> Tensor:
+    """(N, 1), between 0 for all classes alike and 1 for certainty."""
+    return (1 - entropy_categorical(log_c) / math.log(log_c.shape[1])).square()[:, None]
+
+
+def disagreement(log_c: Tensor, guesses: Tensor) -> Tensor:
+    """− mean Σ_a Σ_k t_k ln q(c_a = k | x), in nats: what is said of observations (N, ΣK), guesses t (N, ΣK) expected.
+
+    >>> disagreement(torch.full((2, 2), 0.5).log(), torch.tensor([[1.0, 0.0], [0.0, 0.0]]))
+    tensor(0.3466)
+    """
+    return -(guesses * log_c).sum(dim=1).mean()
 
 
 def blended(x: Tensor, targets: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:

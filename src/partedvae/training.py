@@ -26,7 +26,7 @@ from partedvae.augmentation import Augmentation, augmentation_for, changed
 from partedvae.batches import Batch, Draws, LabelledBatch, mixed, training_loader, validation_loader
 from partedvae.checkpoints import MINUTES, CheckpointError, Checkpoints, KeepBest, SyncedFiles
 from partedvae.config import Config, to_json
-from partedvae.consistency import Guesses, blended
+from partedvae.consistency import Guesses, blended, disagreement
 from partedvae.data.stream import Stream
 from partedvae.exchange import unrecognised
 from partedvae.extra_terms import Seen, Term, with_extra
@@ -254,7 +254,7 @@ class Training(lightning.LightningModule):
         of_labelled, of_all = self._log_classes(torch.cat([labelled, x])).split([len(labelled), len(x)])
         return {
             "cross_entropy": cross_entropy(of_labelled, targets, layout),
-            "consistency": self.config.consistency * cross_entropy(of_all, guesses, layout),
+            "consistency": self.config.consistency * disagreement(of_all, guesses),
         }
 
     def _log_classes(self, x: Tensor) -> Tensor:
