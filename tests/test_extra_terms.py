@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -96,6 +97,21 @@ def test_a_term_that_becomes_nan_is_named(digits: Digits) -> None:
         PartedVAE(**SETTINGS, extra_terms={"mine": lambda seen: torch.tensor(float("nan")) * seen.codes.sum()}).fit(
             x, few
         )
+
+
+def test_a_term_whose_gradient_alone_is_nan_is_named_before_it_spoils_a_checkpoint(
+    digits: Digits, tmp_path: Path
+) -> None:
+    def steep(seen: Seen) -> Tensor:
+        """Hardly anything; from the third step on nothing, with a gradient of 0 · ∞."""
+        return (seen.codes.sum() * (0.0 if seen.step > 2 else 1e-9)).square().sqrt()
+
+    x, _, few = digits
+    with pytest.raises(TrainingDivergedError, match="the gradient of steep is not finite at step 3"):
+        PartedVAE(**SETTINGS, extra_terms={"steep": steep}).fit(x, few, checkpoints=tmp_path, checkpoint_minutes=0)
+    kept = torch.load(tmp_path / "last.ckpt", weights_only=True)
+    assert kept["partedvae"]["steps_taken"] == 2
+    assert all(weight.isfinite().all() for weight in kept["state_dict"].values())
 
 
 def test_terms_go_with_a_clone_and_a_pickle_but_not_with_a_saved_model(digits: Digits, tmp_path: Any) -> None:

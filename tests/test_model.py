@@ -77,6 +77,24 @@ def test_gradients_reach_every_parameter(shape: tuple[int, ...], likelihood: Lik
         assert parameter.grad.abs().max() > 0, name
 
 
+@pytest.mark.parametrize("shape", [(1, 16, 16), (3, 33, 20)])
+def test_the_layout_of_large_pictures_changes_no_number(shape: tuple[int, ...]) -> None:
+    """In float64: forward, and the gradient of every weight; smaller pictures are left as torch lays them out."""
+
+    def run(layout: torch.memory_format) -> list[Tensor]:
+        model = make(shape).double().to(memory_format=layout)
+        posterior = model.infer(observations(shape).double(), generator=seeded())
+        output = model.decoder(posterior.sample(seeded()))
+        output.square().sum().backward()
+        return [output, *vars(posterior).values(), *(w.grad for w in model.parameters() if w.grad is not None)]
+
+    for here, there in zip(run(torch.channels_last), run(torch.contiguous_format), strict=True):
+        torch.testing.assert_close(here, there, rtol=1e-10, atol=1e-12)
+    kernels = [weight for weight in make(shape).parameters() if weight.ndim == 4 and min(weight.shape) > 1]
+    assert all(kernel.is_contiguous(memory_format=torch.channels_last) for kernel in kernels)
+    assert all(weight.is_contiguous() for weight in make((1, 8, 8)).parameters())
+
+
 def test_no_attribute_sees_the_class_of_another() -> None:
     model = make()
     h = torch.randn(5, 256, generator=seeded())

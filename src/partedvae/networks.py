@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
+import torch
 from torch import Tensor, nn
 
 LEAK = 0.1  # slope of the leaky ReLUs in front of and behind the hidden layer, as published
+_CHANNELS_LAST_FROM = 256  # pixels; of smaller pictures, changing the order costs more than it saves
 
 
 def n_halvings(height: int, width: int) -> int:
@@ -31,10 +33,11 @@ class ConvEncoder(nn.Sequential):
         widths = [channels] + [32] * (n // 2) + [64] * (n - n // 2)
         layers: list[nn.Module] = []
         for inside, outside in pairwise(widths):
-            layers += [nn.Conv2d(inside, outside, kernel_size=4, stride=2, padding=1), nn.ReLU()]
+            layers += [nn.Conv2d(inside, outside, kernel_size=4, stride=2, padding=1), nn.ReLU(inplace=True)]
         layers[-1] = nn.LeakyReLU(LEAK)
         flat = 64 * (height >> n) * (width >> n)
         super().__init__(*layers, nn.Flatten(), nn.Linear(flat, hidden_dim), nn.LeakyReLU(LEAK))
+        _lay_out(self, height * width)
 
 
 class ConvDecoder(nn.Module):
@@ -56,13 +59,21 @@ class ConvDecoder(nn.Module):
         for level, (inside, outside) in zip(reversed(range(n)), pairwise(widths), strict=True):
             # An odd side lost its last row or column in halving: the transposed convolution puts it back.
             odd = ((height >> level) % 2, (width >> level) % 2)
-            layers += [nn.ConvTranspose2d(inside, outside, 4, stride=2, padding=1, output_padding=odd), nn.ReLU()]
+            deconvolution = nn.ConvTranspose2d(inside, outside, 4, stride=2, padding=1, output_padding=odd)
+            layers += [deconvolution, nn.ReLU(inplace=True)]
         self.image = nn.Sequential(*layers[:-1])
+        _lay_out(self, height * width)
 
     def forward(self, codes: Tensor) -> Tensor:
         """The likelihood's parameters, one a pixel and channel."""
         image: Tensor = self.image(self.hidden(codes).unflatten(1, self.start))
         return image
+
+
+def _lay_out(network: nn.Module, pixels: int) -> None:
+    """Let channels come last in memory: the same numbers, but convolutions are faster."""
+    if pixels >= _CHANNELS_LAST_FROM:
+        network.to(memory_format=torch.channels_last)
 
 
 def first_layer(decoder: nn.Module) -> nn.Linear:

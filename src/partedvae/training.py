@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import logging
+import math
 import pickle
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import lightning.pytorch as lightning
 import torch
 from lightning.pytorch.callbacks import Callback, Checkpoint, EarlyStopping
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor
+from torch.nn.utils import get_total_norm
 from torch.optim import Adam
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.utils.data import DataLoader
 
-from partedvae import processes
+from partedvae import precision, processes
 from partedvae.augmentation import Augmentation, augmentation_for, changed
 from partedvae.batches import Batch, Draws, LabelledBatch, mixed, training_loader, validation_loader
 from partedvae.checkpoints import MINUTES, CheckpointError, Checkpoints, KeepBest, SyncedFiles
@@ -45,7 +47,7 @@ _ROWS_BETWEEN_CHECKS = 100  # reading a loss off a device waits for it: look at 
 _BATCHES_REMEMBERED = 4  # enough to have of each of ten classes two dozen; older ones are of another encoder
 _SCALE_LR = 20.0  # the one number that is the likelihood's scale has orders of magnitude to travel
 
-
+_HINT = "A lower lr, observations without extreme values, or smaller gamma weights may help."
 _NO_MEMORY = re.compile("allocate memory|out of memory", re.IGNORECASE)
 _LOST = re.compile("gloo|nccl|connection|peer", re.IGNORECASE)
 
@@ -150,18 +152,19 @@ class Training(lightning.LightningModule):
         main, labelled = self._both_optimizers()
         self.steps_taken += 1
         x = self.model.scaling(batch.x)
+        sound = True
         supervision = self._supervision(x, batch)
         if self.config.supervised:
             self._anneal(labelled)
-            self._descend(labelled, torch.stack(list(supervision.values())).sum())
+            sound = self._descend(labelled, torch.stack(list(supervision.values())).sum())
 
-        slope = sharpness(self.steps_taken, self.schedule.sharpness_steps)
-        posterior = self.model.infer(x, slope, self.noise)
-        terms = self._terms(x, posterior, posterior.sample(self.noise), self.steps_taken)
-        self._descend(main, terms.total)
+        terms = self._drawn_terms(x)
+        sound = self._descend(main, terms.total) and sound
 
         known = {name: loss.detach() for name, loss in supervision.items()}
         self._train.add({**terms.named(), **known}, len(x), self.steps_taken)
+        if not sound:
+            self._stop_at(x, batch)
 
     def validation_step(self, batch: LabelledBatch, batch_idx: int) -> None:
         """The objective that the schedules end at, without noise, so that epochs can be compared."""
@@ -198,7 +201,16 @@ class Training(lightning.LightningModule):
         )
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """What a resumed run needs beside weights and optimisers."""
+        """What a resumed run needs beside weights and optimisers.
+
+        Raises:
+            TrainingDivergedError: there is something in it that is not finite; the checkpoints that are there stay.
+        """
+        self._train.require_finite()
+        if not _all_finite(self.model.parameters()):
+            raise TrainingDivergedError(
+                f"Training stopped: weights are not finite after step {self.steps_taken}. {_HINT}"
+            )
         checkpoint["partedvae"] = {
             "settings": to_json(self.config),
             "batches": self.n_batches,
@@ -266,10 +278,41 @@ class Training(lightning.LightningModule):
         for group in labelled.param_groups:
             group["lr"] *= annealed(self.steps_taken, steps, end) / annealed(self.steps_taken - 1, steps, end)
 
-    def _descend(self, optimizer: LightningOptimizer, loss: Tensor) -> None:
+    def _drawn_terms(self, x: Tensor) -> Terms:
+        """The objective of observations, with classes and codes drawn."""
+        slope = sharpness(self.steps_taken, self.schedule.sharpness_steps)
+        posterior = self.model.infer(x, slope, self.noise)
+        return self._terms(x, posterior, posterior.sample(self.noise), self.steps_taken)
+
+    def _descend(self, optimizer: LightningOptimizer, loss: Tensor) -> bool:
+        """Take a step, or say no: a gradient that is not finite would spoil the weights.
+
+        On processors only: elsewhere looking would mean waiting, and the next losses tell.
+        """
         optimizer.zero_grad()
         self.manual_backward(loss)
+        if self.device.type == "cpu":
+            gradients = [weight.grad for group in optimizer.param_groups for weight in group["params"]]
+            if not _all_finite(gradients):
+                return False
         optimizer.step()
+        return True
+
+    def _stop_at(self, x: Tensor, batch: Batch) -> NoReturn:
+        """Name what is not finite: terms if they are not themselves, else those whose gradient is not."""
+        self._train.require_finite()
+        weights = list(self.model.parameters())
+        terms = {**(self._supervision(x, batch) if self.config.supervised else {}), **self._drawn_terms(x).weighted}
+        bad = [
+            name
+            for name, term in terms.items()
+            if term.requires_grad
+            and not _all_finite(torch.autograd.grad(term, weights, retain_graph=True, allow_unused=True))
+        ]
+        raise TrainingDivergedError(
+            f"Training stopped: the gradient of {', '.join(bad) or 'the loss'} is not finite at step "
+            f"{self.steps_taken}, though the value is. {_HINT}"
+        )
 
     @property
     def _sampler(self) -> Draws | StreamLoader:
@@ -287,6 +330,11 @@ class Training(lightning.LightningModule):
     def _schedulers(self) -> list[Any]:
         schedulers = self.lr_schedulers()
         return schedulers if isinstance(schedulers, list) else []
+
+
+def _all_finite(gradients: Iterable[Tensor | None]) -> bool:
+    found = [gradient for gradient in gradients if gradient is not None]
+    return bool(get_total_norm(found, norm_type=math.inf).isfinite())
 
 
 class Recorder:
@@ -331,26 +379,36 @@ class Recorder:
         self._sums, self._weight = 0.0, 0
         return dict(zip(self._names, means, strict=True))
 
+    def require_finite(self) -> None:
+        """Look at all that was added.
+
+        Raises:
+            TrainingDivergedError: it names the values that are not finite, and their step.
+        """
+        if self._pending:
+            self._finite_rows()
+
     def _settle(self) -> None:
         if not self._pending:
             return
-        rows = torch.stack([row for row, _, _ in self._pending]).double().cpu()
-        if not rows.isfinite().all():
-            self._refuse(rows)
+        rows = self._finite_rows()
         weights = torch.tensor([weight for _, weight, _ in self._pending], dtype=rows.dtype)
         self._sums = self._sums + weights @ rows
         self._weight += int(weights.sum())
         self._pending.clear()
 
-    def _refuse(self, rows: Tensor) -> None:
+    def _finite_rows(self) -> Tensor:
+        rows = torch.stack([row for row, _, _ in self._pending]).double().cpu()
+        if not rows.isfinite().all():
+            self._refuse(rows)
+        return rows
+
+    def _refuse(self, rows: Tensor) -> NoReturn:
         row = int((~rows.isfinite()).any(dim=1).nonzero()[0])
         bad = [name for name, value in zip(self._names, rows[row], strict=True) if not value.isfinite()]
         named = [name for name in bad if name != "loss"] or bad  # the total only follows its terms
         values = ", ".join(f"{name} is {rows[row, self._names.index(name)].item()}" for name in named)
-        raise TrainingDivergedError(
-            f"Training stopped: {values} at step {self._pending[row][2]}. "
-            "A lower lr, observations without extreme values, or smaller gamma weights may help."
-        )
+        raise TrainingDivergedError(f"Training stopped: {values} at step {self._pending[row][2]}. {_HINT}")
 
 
 def fit(
@@ -374,7 +432,8 @@ def fit(
         validation: observations that only validation sees.
         seed: of batches and noise.
         verbose: show a progress bar on a terminal, else a line an epoch.
-        trainer_options: passed to Lightning's ``Trainer`` (devices, precision, logger, callbacks, …).
+        trainer_options: passed to Lightning's ``Trainer`` (devices, precision, logger, callbacks, …);
+            ``precision="auto"`` is :func:`partedvae.precision.fastest`.
         extra_terms: added to the objective; see :mod:`partedvae.extra_terms`.
         augment: how observations are changed for ``consistency``; default: see :mod:`partedvae.augmentation`.
         checkpoints: folder that gets a checkpoint (``last.ckpt``) after each epoch, and when the process is asked to
@@ -389,6 +448,8 @@ def fit(
         MemoryError: a step needs more memory than there is.
     """
     options = processes.placed(trainer_options or {})
+    if options.get("precision") == precision.AUTO:
+        options["precision"] = precision.fastest(model.scaling.shape, str(options.get("accelerator", "auto")))
     callbacks: list[Callback] = _as_list(options.pop("callbacks", None))
     plugins: list[Any] = _as_list(options.pop("plugins", None))
     best = KeepBest() if config.early_stopping else None

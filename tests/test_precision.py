@@ -1,0 +1,60 @@
+"""The precision that ``auto`` means: where bfloat16 is chosen, and that a fit takes it up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lightning.pytorch as lightning
+import numpy as np
+import pytest
+import torch
+from lightning.pytorch.callbacks import Callback
+
+from partedvae import PartedVAE
+from partedvae.precision import fastest
+
+
+@pytest.mark.parametrize(
+    ("able", "shape", "accelerator", "expected"),
+    [
+        ({"amx_bf16": True}, (1, 16, 16), "auto", "bf16-mixed"),
+        ({"avx512_bf16": True}, (3, 32, 32), "cpu", "bf16-mixed"),
+        ({"avx512_f": True}, (1, 32, 32), "cpu", "32-true"),  # it would be emulated
+        ({"amx_bf16": True}, (1, 8, 8), "cpu", "32-true"),
+        ({"amx_bf16": True}, (4096,), "cpu", "32-true"),
+        ({"amx_bf16": True}, (1, 32, 32), "tpu", "32-true"),
+    ],
+)
+def test_bfloat16_is_for_pictures_on_processors_that_multiply_it(
+    able: dict[str, bool], shape: tuple[int, ...], accelerator: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able, raising=False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert fastest(shape, accelerator) == expected
+
+
+@pytest.mark.parametrize("emulated", [False, True])
+def test_a_gpu_is_asked_what_it_multiplies(emulated: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(
+        torch.cuda, "is_bf16_supported", lambda including_emulation: including_emulation or not emulated
+    )
+    assert fastest((1, 32, 32), "auto") == ("32-true" if emulated else "bf16-mixed")
+
+
+@pytest.mark.parametrize(("able", "expected"), [({"amx_bf16": True}, "bf16-mixed"), ({}, "32-true")])
+def test_a_fit_takes_it_up(able: dict[str, bool], expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Look(Callback):
+        seen = ""
+
+        def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+            self.seen = trainer.precision
+
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able, raising=False)
+    look = Look()
+    options: dict[str, Any] = {"precision": "auto", "accelerator": "cpu", "callbacks": [look]}
+    x = np.random.default_rng(0).random((40, 16, 16))
+    model = PartedVAE(hidden_dim=16, max_epochs=1, random_state=0, trainer_options=options).fit(x, np.arange(40) % 2)
+    assert look.seen == expected
+    assert all(weight.dtype == torch.float32 for weight in model.net_.parameters())
+    assert np.isfinite(model.score_samples(x)).all()
