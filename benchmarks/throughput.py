@@ -3,9 +3,10 @@
     python benchmarks/throughput.py [--rounds 5] [--threads 2]
 
 Everything that is compared is run in turns in one process, so that a noisy machine hurts all alike, and is told as
-ratios. *Floor* is forward, backward and a fused Adam of the bare networks on tensors in memory; *plain loop* our
-restatement of the published one (plain_loop.py); *fit* what a user calls, whole epochs, history on, labelled batches
-included.
+ratios. *Floor* is forward, backward and a fused Adam of the bare networks on tensors in memory, in the layout that
+torch gives them, and once more with the channels last; *plain loop* our restatement of the published one
+(plain_loop.py); *fit* what a user calls, whole epochs, history on, labelled batches included; *fast* is
+fast_setting.py's.
 """
 
 from __future__ import annotations
@@ -13,26 +14,37 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import resource
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+import datasets
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
+import fast_setting
 import record
+import time_to_accuracy
 from clock import Clock
+from fast_setting import fast
 from partedvae import PartedVAE
+from partedvae.batches import training_loader
 from partedvae.config import Config, preset
+from partedvae.data import Dataset, load
+from partedvae.data.cache import write_rows
 from partedvae.factory import Schedule, make_model, make_objective
 from partedvae.inference import infer
+from partedvae.model import Posterior
+from partedvae.networks import lay_out
 from partedvae.persistence import write_whole
+from partedvae.precision import fastest
 from partedvae.scaling import Scaling
 from plain_loop import floor_step, plain_step
 
@@ -40,6 +52,8 @@ Array = NDArray[Any]
 Spread = dict[str, float]
 
 ROWS, SIDE, BATCH, LABELLED, CLASSES = 4_096, 32, 64, 256, 10
+_BASES = ("over_floor", "over_floor_channels_last", "over_plain_loop")
+_SHORT = {"max_epochs": 1, "limit_train_batches": 30}  # of many rows, a few steps show what each costs
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
 
 
@@ -53,10 +67,12 @@ def main() -> None:
     found = {
         "rounds": arguments.rounds,
         "training": training(arguments.rounds),
+        "parts": parts(arguments.rounds),
+        "streamed": streamed(arguments.rounds),
         "inference": inference(arguments.rounds),
         "start": start(arguments.rounds),
         "growth": growth(),
-        "peak_memory_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "peak_memory_mib": peak_memory(),
     }
     path = record.write("throughput", found)
     text = page(json.loads(path.read_text(encoding="utf-8")))
@@ -70,11 +86,13 @@ def pictures(n: int, side: int, channels: int = 1) -> Array:
     return np.random.default_rng(0).integers(0, 256, size=shape, dtype=np.uint8)
 
 
-def fitted(x: Array, y: Array, settings: Mapping[str, Any]) -> Clock:
+def fitted(x: Array | Dataset, y: Array | None, settings: Mapping[str, Any]) -> Clock:
     """A fit of two epochs, and how long they took."""
     clock = Clock()
-    options = {"callbacks": [clock], "accelerator": "cpu"}
-    PartedVAE(**{"max_epochs": 2, "random_state": 0, "fit_prior": False, **settings}, trainer_options=options).fit(x, y)
+    options = {"accelerator": "cpu", **settings.get("trainer_options", {}), "callbacks": [clock]}
+    PartedVAE(**{"max_epochs": 2, "random_state": 0, "fit_prior": False, **settings, "trainer_options": options}).fit(
+        x, y
+    )
     return clock
 
 
@@ -86,11 +104,18 @@ def training(rounds: int) -> dict[str, Any]:
     raw = torch.from_numpy(x)[:, None].float() / 255
     labels = torch.from_numpy(y[:LABELLED])
 
-    def model() -> Any:
-        return make_model(config, scaling, "bernoulli", (CLASSES,), [[1 / CLASSES] * CLASSES])
+    def model(layout: torch.memory_format) -> Any:
+        made = make_model(config, scaling, "bernoulli", (CLASSES,), [[1 / CLASSES] * CLASSES])
+        lay_out(made, layout)
+        return made
 
     objective = make_objective(config, (1, SIDE, SIDE), Schedule.of(config, 1000))
-    loops = {"floor": floor_step(model(), 1e-3), "plain loop": plain_step(model(), objective, 1e-3)}
+    as_given, channels_last = torch.contiguous_format, torch.channels_last
+    loops = {
+        "floor": floor_step(model(as_given), 1e-3),
+        "floor, channels last": floor_step(model(channels_last), 1e-3),
+        "plain loop": plain_step(model(as_given), objective, 1e-3),
+    }
 
     def rate_of(step: Callable[..., None]) -> float:
         order = torch.randperm(len(raw))
@@ -100,18 +125,88 @@ def training(rounds: int) -> dict[str, Any]:
             step(raw[rows], raw[first : first + BATCH], labels[first : first + BATCH])
         return len(raw) / (time.perf_counter() - started)
 
-    recipes = {"fit, published recipe": dict(preset("paper")), "fit, default": {}}
+    recipes: dict[str, Mapping[str, Any]] = {
+        "fit, published recipe": preset("paper"),
+        "fit, published recipe, fast": {**preset("paper"), **fast(preset("paper"))},
+        "fit, default": {},
+        "fit, default, fast": fast({}),
+    }
     rates: dict[str, list[float]] = {name: [] for name in (*loops, *recipes)}
     for _ in range(rounds):
         for name, step in loops.items():
             rates[name].append(rate_of(step))
         for name, settings in recipes.items():
-            rates[name].append(ROWS / min(fitted(x, y, {**settings, "batch_size": BATCH}).epochs))
+            rates[name].append(ROWS / min(fitted(x, y, {"batch_size": BATCH, **settings}).epochs))
+    floors = [name for name in loops if name.startswith("floor")]
     return {
         "images_per_second": {name: spread(values) for name, values in rates.items()},
-        "over_floor": {name: ratios(values, rates["floor"]) for name, values in rates.items() if name != "floor"},
-        "over_plain": {name: ratios(rates[name], rates["plain loop"]) for name in recipes},
+        **{
+            f"over_{base.replace(', ', '_').replace(' ', '_')}": {
+                name: ratios(values, rates[base]) for name, values in rates.items() if name not in floors
+            }
+            for base in (*floors, "plain loop")
+        },
     }
+
+
+def parts(rounds: int) -> dict[str, Spread]:
+    """Shares of a published step that its data and its objective have, each alone."""
+    x, y = pictures(ROWS, SIDE), np.where(np.arange(ROWS) < LABELLED, np.arange(ROWS) % CLASSES, -1)
+    config = Config.checked({**preset("paper")})
+    raw = torch.from_numpy(x)[:, None]
+    scaling = Scaling.fit(raw, standardise=False)
+    model = make_model(config, scaling, "bernoulli", (CLASSES,), [[1 / CLASSES] * CLASSES])
+    objective = make_objective(config, (1, SIDE, SIDE), Schedule.of(config, 1000))
+    seen = scaling(raw[:BATCH])
+    with torch.no_grad():
+        posterior = model.infer(seen, generator=torch.Generator().manual_seed(0))
+        output = model.decoder(posterior.mean)
+
+    def objective_alone() -> None:
+        leaves = [part.detach().requires_grad_() for part in vars(posterior).values()]
+        decoded = output.detach().requires_grad_()
+        terms = objective(Posterior(*leaves), model.prior, model.likelihood.log_prob(decoded, seen), 1)
+        terms.total.backward()
+
+    loader = iter(training_loader(raw, torch.from_numpy(y)[:, None], BATCH, 0))
+    next(loader)  # the order of the epoch is drawn with the first
+    found: dict[str, list[float]] = {"data": [], "objective": []}
+    for _ in range(rounds):
+        step = median(fitted(x, y, preset("paper")).steps)
+        found["data"].append(_seconds(lambda: next(loader), 10) / step)
+        found["objective"].append(_seconds(objective_alone, 50) / step)
+    return {name: spread(values) for name, values in found.items()}
+
+
+def _seconds(task: Callable[[], Any], times: int) -> float:
+    started = time.perf_counter()
+    for _ in range(times):
+        task()
+    return (time.perf_counter() - started) / times
+
+
+def streamed(rounds: int) -> dict[str, Spread]:
+    """Pictures a second of 64×64 ones that are read as they are needed, over those of the same in memory."""
+    side, n = 64, 2_048
+    x, y = pictures(n, side), np.where(np.arange(n) < LABELLED, np.arange(n) % CLASSES, -1)
+    rates: dict[str, list[float]] = {"in memory": [], "mapped .npy": [], "Parquet": []}
+    with tempfile.TemporaryDirectory() as place:
+        mapped, table = Path(place) / "rows.npy", Path(place) / "rows.parquet"
+        write_rows(mapped, x.shape, np.uint8, iter([x]))
+        kinds = datasets.Features({"image": datasets.Image(), "label": datasets.Value("int64")})
+        columns = {"image": [Image.fromarray(picture) for picture in x], "label": y}
+        datasets.Dataset.from_dict(columns, features=kinds).to_parquet(table)
+        sources: dict[str, Callable[[], Clock]] = {
+            "in memory": lambda: fitted(x, y, {}),
+            "mapped .npy": lambda: fitted(np.load(mapped, mmap_mode="r"), y, {}),
+            "Parquet": lambda: fitted(load(str(table), streaming=True), None, {}),
+        }
+        for _ in range(rounds):
+            for name, source in sources.items():
+                steps = source().steps
+                # Not whole epochs: after each of Parquet the library waits for some seconds, whatever its length.
+                rates[name].append(n / sum(steps[len(steps) // 2 :]))
+    return {name: ratios(rates[name], rates["in memory"]) for name in rates if name != "in memory"}
 
 
 def inference(rounds: int) -> dict[str, Any]:
@@ -156,13 +251,26 @@ def start(rounds: int) -> dict[str, Spread]:
     return {name: spread(values) for name, values in seconds.items()}
 
 
+def peak_memory() -> dict[str, int]:
+    """MiB that a process holds at most: one that only imports what a fit needs, and one that fits."""
+    code = (
+        "import resource, sys; sys.path[:0] = sys.argv[1:]; from throughput import *; "
+        "{} print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
+    )
+    fit = "fitted(pictures(ROWS, SIDE), np.arange(ROWS) % CLASSES, {});"
+    return {
+        name: int(subprocess.check_output([sys.executable, "-c", code.format(task), str(Path(__file__).parent)]))
+        for name, task in (("imports", ""), ("fit", fit))
+    }
+
+
 def growth() -> dict[str, Any]:
     """Milliseconds of a step of the default as one size grows, and the exponent that a line through them has."""
 
     def step(n: int = 512, side: int = 16, n_classes: int = 10, n_attributes: int = 1, **settings: Any) -> float:
         rows = max(n, 2 * n_classes)
-        y = np.random.default_rng(0).integers(n_classes, size=(rows, n_attributes))
-        y[:n_classes] = np.arange(n_classes)[:, None]  # no class without a label
+        y = np.full((rows, n_attributes), -1)
+        y[: 2 * n_classes] = np.arange(2 * n_classes)[:, None] % n_classes  # no class without a label
         clock = fitted(pictures(rows, side), y if n_attributes > 1 else y[:, 0], settings)
         return 1000 * median(clock.steps[1:])
 
@@ -170,8 +278,9 @@ def growth() -> dict[str, Any]:
         "batch": ((32, 64, 128, 256, 512, 1024), lambda size: step(n=2 * size, batch_size=size)),
         "side": ((16, 32, 64, 128), lambda size: step(n=256, side=size)),
         "classes": ((2, 10, 100, 1000), lambda size: step(n_classes=size, u_dim=32)),
+        "classes, 64×64": ((10, 1000), lambda size: step(side=64, n_classes=size, u_dim=32)),
         "attributes": ((1, 4, 10, 40), lambda size: step(n_classes=2, n_attributes=size, u_dim=2)),
-        "rows": ((1_000, 10_000, 100_000), lambda size: step(n=size, side=8, max_epochs=1)),
+        "rows": ((1_000, 100_000, 10_000_000), lambda size: step(n=size, side=8, trainer_options=_SHORT)),
     }
     found = {}
     for name, (values, measure) in sizes.items():
@@ -198,6 +307,16 @@ def _short(value: float) -> float:
     return round(value, max(0, 3 - math.floor(math.log10(value)) - 1))
 
 
+def _quality() -> str:
+    """What fast_setting.py and time_to_accuracy.py have found, if they were run."""
+    parts = []
+    for module in (fast_setting, time_to_accuracy):
+        path = record.RESULTS / f"{module.__name__}.json"
+        if path.exists():
+            parts.append(module.summary(json.loads(path.read_text(encoding="utf-8"))))
+    return " ".join(parts)
+
+
 def page(found: Mapping[str, Any]) -> str:
     """docs/performance.md."""
     training, machine = found["training"], found["machine"]
@@ -218,12 +337,25 @@ def page(found: Mapping[str, Any]) -> str:
         "",
         f"## Training, {SIDE}×{SIDE} pictures, batches of {BATCH}, float32",
         "",
-        "| | pictures a second | of the floor | of the plain loop |",
-        "|---|---|---|---|",
+        "| | pictures a second | of the floor | of the floor, channels last | of the plain loop |",
+        "|---|---|---|---|---|",
         *(
-            row(name, rate, training["over_floor"].get(name, {}), training["over_plain"].get(name, {}))
+            row(name, rate, *(training[base].get(name, {}) for base in _BASES))
             for name, rate in training["images_per_second"].items()
         ),
+        "",
+        "Ours lay out the channels last from 16×16 pixels on; the plain loop, as the published code, does not. *Fast* "
+        f"is for who asks: `--precision auto` ({fastest((1, SIDE, SIDE), 'cpu')} here), `batch_size=128` and both "
+        "learning rates times √2. " + _quality(),
+        "",
+        "Of a published step the data alone take {data[median]:g} ({data[least]:g} – {data[most]:g}), the objective "
+        "and its gradient {objective[median]:g} ({objective[least]:g} – {objective[most]:g}).".format(**found["parts"]),
+        "",
+        "## Data that are not in memory",
+        "",
+        "| 64×64, the default | of the pictures a second from memory |",
+        "|---|---|",
+        *(row(name, ratio) for name, ratio in found["streamed"].items()),
         "",
         "## Inference",
         "",
@@ -250,7 +382,8 @@ def page(found: Mapping[str, Any]) -> str:
             for name, grown in found["growth"].items()
         ),
         "",
-        f"Peak memory of the process that measured all this: {found['peak_memory_mib']:,} MiB.",
+        f"A process that fits {ROWS:,} pictures holds {found['peak_memory_mib']['fit']:,} MiB at most, "
+        f"{found['peak_memory_mib']['imports']:,} of them what it imports.",
         "",
     ]
     return "\n".join(lines)

@@ -13,6 +13,7 @@ from partedvae import likelihoods
 from partedvae.attention import ClassAttention
 from partedvae.likelihoods import Bernoulli, Gaussian, Likelihood
 from partedvae.model import PartedModel, Posterior
+from partedvae.networks import lay_out
 from partedvae.objective import Capacities, Objective, Weights
 from partedvae.partition import Partition
 from partedvae.prior import MixturePrior
@@ -82,7 +83,8 @@ def test_the_layout_of_large_pictures_changes_no_number(shape: tuple[int, ...]) 
     """In float64: forward, and the gradient of every weight; smaller pictures are left as torch lays them out."""
 
     def run(layout: torch.memory_format) -> list[Tensor]:
-        model = make(shape).double().to(memory_format=layout)
+        model = make(shape).double()
+        lay_out(model, layout)
         posterior = model.infer(observations(shape).double(), generator=seeded())
         output = model.decoder(posterior.sample(seeded()))
         output.square().sum().backward()

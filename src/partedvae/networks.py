@@ -37,7 +37,7 @@ class ConvEncoder(nn.Sequential):
         layers[-1] = nn.LeakyReLU(LEAK)
         flat = 64 * (height >> n) * (width >> n)
         super().__init__(*layers, nn.Flatten(), nn.Linear(flat, hidden_dim), nn.LeakyReLU(LEAK))
-        _lay_out(self, height * width)
+        _lay_out_for(self, height * width)
 
 
 class ConvDecoder(nn.Module):
@@ -62,7 +62,7 @@ class ConvDecoder(nn.Module):
             deconvolution = nn.ConvTranspose2d(inside, outside, 4, stride=2, padding=1, output_padding=odd)
             layers += [deconvolution, nn.ReLU(inplace=True)]
         self.image = nn.Sequential(*layers[:-1])
-        _lay_out(self, height * width)
+        _lay_out_for(self, height * width)
 
     def forward(self, codes: Tensor) -> Tensor:
         """The likelihood's parameters, one a pixel and channel."""
@@ -70,10 +70,15 @@ class ConvDecoder(nn.Module):
         return image
 
 
-def _lay_out(network: nn.Module, pixels: int) -> None:
-    """Let channels come last in memory: the same numbers, but convolutions are faster."""
+def _lay_out_for(network: nn.Module, pixels: int) -> None:
+    """Let the channels of large pictures come last in memory: the same numbers, but convolutions are faster."""
     if pixels >= _CHANNELS_LAST_FROM:
-        network.to(memory_format=torch.channels_last)
+        lay_out(network, torch.channels_last)
+
+
+def lay_out(network: nn.Module, layout: torch.memory_format) -> None:
+    """Bring the weights into a layout, in place; what flows through convolutions takes it up."""
+    network.to(memory_format=layout)  # type: ignore[call-overload]  # torch's hints do not know it
 
 
 def first_layer(decoder: nn.Module) -> nn.Linear:
