@@ -8,21 +8,26 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
-PINNED = Path(__file__).parent.parent / "requirements.txt"
+from lock import pinned
+
 _SECONDS = 300
 
 
 def main() -> None:
     """Ask pip-audit; exit status 1 if a version has a known vulnerability."""
-    command = [sys.executable, "-m", "pip_audit", "--requirement", str(PINNED), "--no-deps", "--disable-pip"]
-    try:
-        asked = subprocess.run(
-            [*command, "--format", "json"], capture_output=True, text=True, timeout=_SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired:
-        asked = subprocess.CompletedProcess(command, 1, "", f"no answer in {_SECONDS} s")
+    with tempfile.TemporaryDirectory() as place:
+        versions = Path(place) / "versions.txt"  # of both files, and without hashes, which have to be of all or of none
+        versions.write_text("".join(f"{name}=={version}\n" for name, version in pinned().items()), encoding="utf-8")
+        command = [sys.executable, "-m", "pip_audit", "--requirement", str(versions), "--no-deps", "--disable-pip"]
+        try:
+            asked = subprocess.run(
+                [*command, "--format", "json"], capture_output=True, text=True, timeout=_SECONDS, check=False
+            )
+        except subprocess.TimeoutExpired:
+            asked = subprocess.CompletedProcess(command, 1, "", f"no answer in {_SECONDS} s")
     status, lines = verdict(asked.stdout, asked.stderr)
     print("\n".join(lines))
     sys.exit(status)

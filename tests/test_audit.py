@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
+from importlib.metadata import distributions
 from typing import Any
 
 import pytest
-from audit import PINNED, verdict
+from audit import verdict
+from lock import ANYWHERE, BY_MACHINE, normalised, pinned
 
 
 def package(name: str, *vulnerabilities: dict[str, Any]) -> dict[str, Any]:
@@ -48,6 +51,18 @@ def test_an_audit_that_cannot_run_fails() -> None:
     assert "make venv" in lines[0]
 
 
-def test_every_version_is_pinned() -> None:
-    lines = [line for line in PINNED.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
-    assert all(line.count("==") == 1 for line in lines)
+def test_every_version_is_pinned_once_and_every_file_that_serves_all_machines_by_its_hash() -> None:
+    by_hash, by_version = (
+        [line for line in path.read_text(encoding="utf-8").replace("\\\n", "").splitlines() if line[:1] != "#"]
+        for path in (ANYWHERE, BY_MACHINE)
+    )
+    assert all(re.fullmatch(r"\S+==\S+ +--hash=sha256:[0-9a-f]{64}", line) for line in by_hash)
+    assert all(re.fullmatch(r"\S+==\S+", line) for line in by_version)
+    names = [line.split("==")[0] for line in by_hash + by_version]
+    assert sorted(pinned()) == sorted(names)  # none is in both
+
+
+def test_what_is_installed_is_what_is_pinned() -> None:
+    here = {normalised(found.name): found.version.split("+")[0] for found in distributions()}
+    given = {"partedvae", "pip", "setuptools"}  # ours, and what python -m venv brings
+    assert {name: version for name, version in here.items() if name not in given} == pinned()

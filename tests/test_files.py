@@ -36,6 +36,19 @@ def test_models_of_every_released_format_load_and_say_what_they_said(folder: Pat
     assert model.history_[-1]["epoch"] == 1
 
 
+@pytest.mark.parametrize("shape", [(16, 16, 3), (20, 17)])
+def test_a_model_of_large_pictures_is_kept_bit_for_bit(shape: tuple[int, ...], tmp_path: Path) -> None:
+    """Their weights are laid out in another way than a file holds them."""
+    x = np.random.default_rng(0).integers(0, 256, (30, *shape), dtype=np.uint8)
+    model = PartedVAE(hidden_dim=8, max_epochs=1, random_state=0).fit(x, np.arange(30) % 2)
+    model.save(tmp_path / "model")
+    loaded = PartedVAE.load(tmp_path / "model")
+    for name, weight in loaded.net_.state_dict().items():
+        assert torch.equal(weight, model.net_.state_dict()[name])
+    np.testing.assert_array_equal(loaded.transform(x), model.transform(x))
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).transform(x), model.transform(x))  # noqa: S301
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A model that may be damaged."""

@@ -118,7 +118,8 @@ def package_version() -> str:
 def write_model(folder: Path, saved: SavedModel, net: nn.Module, history: Sequence[dict[str, float]]) -> None:
     """Write the folder; each file appears whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / WEIGHTS, lambda path: path.write_bytes(save(net.state_dict())))
+    weights = {name: weight.contiguous() for name, weight in net.state_dict().items()}  # the file knows one layout
+    write_whole(folder / WEIGHTS, lambda path: path.write_bytes(save(weights)))
     write_whole(folder / HISTORY, lambda path: _write_history(path, history))
     text = json.dumps(saved.model_dump(mode="json"), indent=2, ensure_ascii=False)
     write_whole(folder / CONFIG, lambda path: path.write_text(text + "\n", encoding="utf-8"))
