@@ -14,9 +14,9 @@ _LEAST = re.compile(r"([\w.-]+)(?:\[[^\]]*\])?>=([\w.]+)")
 
 
 def oldest(text: str) -> list[str]:
-    """Pins, from the text of a pyproject.toml.
+    r"""Pins, from the text of a pyproject.toml.
 
-    >>> oldest('[project]\\ndependencies = ["numpy>=2.0"]\\noptional-dependencies = {dev = ["ruff", "pytest>=8.3"]}')
+    >>> oldest('[project]\ndependencies = ["numpy>=2.0"]\noptional-dependencies = {dev = ["ruff", "pytest>=8.3"]}')
     ['numpy==2.0', 'pytest==8.3']
     """
     project = tomllib.loads(text)["project"]

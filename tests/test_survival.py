@@ -24,7 +24,7 @@ from sklearn.datasets import load_digits
 from partedvae import PartedVAE
 from partedvae.checkpoints import LAST, PREVIOUS, CheckpointError, DamagedCheckpointWarning, is_whole
 from partedvae.extra_terms import Seen
-from test_cli import call
+from test_cli import QUICK, call
 
 Array = NDArray[Any]
 Digits = tuple[Array, Array, Array]
@@ -305,3 +305,23 @@ def test_a_run_without_a_whole_checkpoint_fails_with_status_1(tmp_path: Path) ->
     found = call("train", "digits", "--out", tmp_path / "run", "--resume")
     assert found.returncode == 1
     assert found.stderr == f"partedvae: {folder / LAST}: damaged. There is nothing to go on from.\n"
+
+
+def _unwritable(tmp_path: Path) -> Path:
+    """A folder in which nobody can make anything, not even root, whom permissions do not stop."""
+    if os.geteuid() == 0:
+        return Path("/proc/self")
+    tmp_path.chmod(0o500)
+    return tmp_path
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="where nobody may write differs from system to system")
+def test_a_folder_that_cannot_be_written_to_is_named_in_one_line(tmp_path: Path) -> None:
+    folder = _unwritable(tmp_path)
+    trained = call("train", "digits", "--labels-per-class", 2, "--out", folder / "run", *QUICK)
+    assert trained.returncode == 1
+    assert trained.stderr.count("\n") == 1
+    assert str(folder / "run") in trained.stderr
+    model = PartedVAE(hidden_dim=8, max_epochs=1, random_state=0).fit(np.eye(8), np.arange(8) % 2)
+    with pytest.raises(OSError, match=str(folder / "model")):
+        model.save(folder / "model")
