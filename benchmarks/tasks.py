@@ -152,7 +152,7 @@ def fashion_to_choose_on(seed: int) -> Task:
     return _of(data.take(train), data.take(held_out), {"max_epochs": 10}, total=256, seed=seed)
 
 
-def _sprites(seed: int) -> Task:
+def _sprites(seed: int, n_labels: int = _SPRITES_LABELS) -> Task:
     """Squares, ellipses and hearts at 16×16, drawn at 64×64 and made smaller, for 4 epochs of 100,000 of them.
 
     The published weights are for 64×64 pixels. The published capacities grow for 96 times as many steps: in so few, z
@@ -165,7 +165,12 @@ def _sprites(seed: int) -> Task:
         "lr_patience": None, "max_epochs": 4,
     }  # fmt: skip
     settings = _PAPER_DSPRITES | _RELATIVE | hurried
-    return _of_sprites(_SPRITES_ROWS, _SMALL, settings, _SPRITES_LABELS, seed)
+    return _of_sprites(_SPRITES_ROWS, _SMALL, settings, n_labels, seed)
+
+
+def sprites_of_few_labels(seed: int) -> Task:
+    """The same with a hundredth of them labelled."""
+    return _sprites(seed, n_labels=_SPRITES_ROWS // 100)
 
 
 def _sprites_published(seed: int) -> Task:
