@@ -12,7 +12,7 @@ from partedvae.divergences import kl_categorical, kl_standard_normal
 from partedvae.model import PartedModel, Posterior, gumbel
 from partedvae.ondemand import Raw
 
-_ACTIVATIONS_AT_ONCE = 2**23  # 32 MiB of float32 in the widest layer
+_ACTIVATIONS_AT_ONCE = 2**21  # 8 MiB of float32 in the widest layer: more leaves the cache and is slower
 _ACTIVATIONS_PER_NUMBER = 8  # 32 channels at half the side
 _BOUND_DRAWS = 16
 _BOUND_SEED = 0
