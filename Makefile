@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help venv demo test lint format benchmark-quick benchmark results benchmark-digits benchmark-fashion benchmark-data readme clean
+.PHONY: help venv demo test test-oldest test-newest lint format benchmark-quick benchmark results benchmark-digits benchmark-fashion benchmark-data readme clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -26,6 +26,17 @@ demo: venv  ## train on 1,797 real digits, 5 labels a class; ends with the accur
 
 test: venv  ## run the whole test suite
 	$(BIN)/python -m pytest
+
+test-oldest:  ## run the suite with the oldest versions allowed, in .venv-oldest (PINS="torch==2.13.0" for others)
+	$(PYTHON) -m venv .venv-oldest
+	$(PYTHON) .ci/oldest.py $(PINS) > .venv-oldest/oldest.txt
+	.venv-oldest/bin/pip install --quiet --editable '.[dev]' --constraint .venv-oldest/oldest.txt
+	.venv-oldest/bin/python -m pytest -o filterwarnings= --deselect tests/test_audit.py
+
+test-newest:  ## run the suite with the newest versions there are, in .venv-newest (PINS="torch==2.13.0" for others)
+	$(PYTHON) -m venv .venv-newest
+	.venv-newest/bin/pip install --quiet --editable '.[dev]' $(PINS)
+	.venv-newest/bin/python -m pytest -o filterwarnings= --deselect tests/test_audit.py
 
 lint: venv  ## check style, types, and the pinned versions for known vulnerabilities
 	$(BIN)/ruff check .
@@ -60,5 +71,5 @@ benchmark-data: venv  ## what reading data costs: batches, folders, rows that do
 readme: venv  ## write the tables of evidence into README.md and docs/data.md from the results
 	$(BIN)/python benchmarks/readme.py
 
-clean:  ## remove .venv and runs
-	rm -rf $(VENV) runs
+clean:  ## remove the environments and runs
+	rm -rf $(VENV) .venv-oldest .venv-newest runs

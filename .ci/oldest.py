@@ -1,11 +1,14 @@
 """Print constraints for pip: of each package that pyproject.toml names, the oldest version that it allows.
 
-python .ci/oldest.py > oldest.txt && pip install -e '.[dev]' -c oldest.txt
+python .ci/oldest.py [NAME==VERSION …] > oldest.txt && pip install -e '.[dev]' -c oldest.txt
+
+What is named replaces the oldest version: an index need not have that.
 """
 
 from __future__ import annotations
 
 import re
+import sys
 import tomllib
 from pathlib import Path
 
@@ -25,4 +28,5 @@ def oldest(text: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    print("\n".join(oldest(PROJECT.read_text(encoding="utf-8"))))
+    pins = dict(pin.split("==") for pin in [*oldest(PROJECT.read_text(encoding="utf-8")), *sys.argv[1:]])
+    print("\n".join(map("==".join, pins.items())))

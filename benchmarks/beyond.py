@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import mean, stdev
 from typing import Any
 
 from record import RESULTS
@@ -12,7 +13,7 @@ from record import RESULTS
 
 def sections(results: Path = RESULTS) -> list[str]:
     """Lines of the page of results, from the JSON files that are there."""
-    found = [*_robustness(results), *_other_data(results), *_suggestions(results)]
+    found = [*_robustness(results), *_other_data(results), *_true_swaps(results), *_suggestions(results)]
     return ["## Beyond the paper: the default recipe", "", *found, ""] if found else []
 
 
@@ -55,6 +56,31 @@ def _other_data(results: Path) -> Iterator[str]:
             own = f"{method} {figure['mean']:.3f} ± {figure['sd']:.3f}"
             compared.append(own + ("" if method == "default" else gap))
         yield f"- **{name}** (`{found['command']}`), accuracy, {len(data['by_seed'])} seeds: {'; '.join(compared)}."
+
+
+def _true_swaps(results: Path) -> Iterator[str]:
+    found = _read(results, "true_swaps")
+    if found is None:
+        return
+    runs = found["by_recipe"]
+
+    def told(recipe: str, key: str) -> str:
+        values = [run[key] for run in runs[recipe]]
+        return f"{mean(values):.3g} ± {stdev(values):.1g}"
+
+    one_of = next(iter(runs.values()))[0]
+    by_recipe = "; ".join(
+        f"{recipe}: MSE of swaps {told(recipe, 'mse_of_swaps')} (of reconstructions "
+        f"{told(recipe, 'mse_of_reconstructions')}), style read from z {told(recipe, 'style_from_z')}, from u within a "
+        f"class {told(recipe, 'style_from_u_within_class')}, accuracy {told(recipe, 'accuracy')}"
+        for recipe in runs
+    )
+    yield (
+        f"- **Swaps beside the truth** (`{found['command']}`): the shape of one sprite in the style of another, "
+        f"{len(runs['published'])} seeds. {by_recipe}. The mean picture of the class has an MSE of "
+        f"{one_of['mse_of_class_means']:.3g}, the style's own picture, shape and all, one of "
+        f"{one_of['mse_of_styles_themselves']:.3g}."
+    )
 
 
 def _suggestions(results: Path) -> Iterator[str]:
