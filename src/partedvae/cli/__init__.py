@@ -1,0 +1,74 @@
+"""The command line.
+
+An error is a line on stderr; exit status 1 says that the work failed, 2 that the call was wrong.
+Commands import what they work with when they are called: ``--help`` would wait seconds for torch.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Annotated, NoReturn
+
+import typer
+
+from partedvae.cli import data, errors
+from partedvae.cli.answers import encode, predict, suggest
+from partedvae.cli.measurement import evaluate, report
+from partedvae.cli.pictures import generate, swap, traverse
+from partedvae.cli.training import train
+from partedvae.cli.tuning import tune
+
+app = typer.Typer(
+    help="Tell what a thing is apart from how it looks, with few labels.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+
+_COMMANDS: tuple[Callable[..., None], ...] = (  # in the order of --help
+    train, tune, predict, encode, generate, swap, traverse, evaluate, suggest, report,
+)  # fmt: skip
+_INTERRUPTED, _TERMINATED = 130, 143
+
+for _command in _COMMANDS:
+    app.command()(_command)
+app.add_typer(data.app, name="data")
+
+
+@app.callback()
+def _common(
+    debug: Annotated[bool, typer.Option("--debug", help="show the traceback of an error")] = False,  # read by main
+) -> None:
+    del debug
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line; the one place where errors become lines and exit statuses."""
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        with warnings.catch_warnings():
+            # The columns of a file are chosen by the names that the model knows, then handed on as arrays.
+            warnings.filterwarnings("ignore", message="X does not have valid feature names")
+            warnings.showwarning = _say
+            app(args=words)
+    except Exception as error:
+        if "--debug" in words:
+            raise
+        sys.stderr.write(f"partedvae: {errors.line(error)}\n")
+        sys.exit(errors.status(error))
+    except SystemExit as left:
+        if left.code in (_INTERRUPTED, _TERMINATED):  # typer has turned Ctrl-C into the first
+            sys.stderr.write("partedvae: stopped. train --resume goes on from the last checkpoint.\n")
+        raise
+    sys.exit(0)
+
+
+def _say(
+    message: Warning | str, category: object, filename: str, lineno: int, file: object = None, line: object = None
+) -> None:
+    """A warning as a line, without the place in the program that it comes from."""
+    del category, filename, lineno, file, line
+    sys.stderr.write(f"Warning: {message}\n")

@@ -1,0 +1,75 @@
+"""What a model says of observations: ``predict``, ``encode`` and ``suggest``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from partedvae.cli.arguments import CountOption, CsvOption, DataArgument, RunArgument, SeedOption
+from partedvae.cli.loading import model_and_data
+from partedvae.cli.outputs import writable
+from partedvae.cli.reading import Given, reads_data
+
+
+@reads_data
+def predict(run: RunArgument, data: DataArgument, output: CsvOption, *, given: Given) -> None:
+    """Write a table: id, label, confidence, one probability a class, and novelty (nats; high is unlike the training).
+
+    Example: partedvae predict runs/digits digits -o predictions.csv
+    """
+    from partedvae.persistence import write_whole
+    from partedvae.tables import prediction_rows, write_csv
+
+    target = writable(output)
+    model, dataset = model_and_data(run, data, given)
+    header, rows = prediction_rows(model, dataset)
+    write_whole(target, lambda path: write_csv(path, header, rows))
+
+
+@reads_data
+def encode(
+    run: RunArgument,
+    data: DataArgument,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE.npz", help="arrays to write")],
+    *,
+    given: Given,
+) -> None:
+    """Write c (class probabilities, attributes side by side), u, z and ids of every observation.
+
+    Example: partedvae encode runs/digits digits -o codes.npz
+    """
+    import numpy as np
+
+    from partedvae.persistence import write_whole
+
+    target = writable(output, ".npz")
+    model, dataset = model_and_data(run, data, given)
+    codes = model.encode(dataset)
+    c = np.concatenate(codes.c, axis=1) if isinstance(codes.c, list) else codes.c
+    ids = np.array(list(dataset.ids))
+    write_whole(target, lambda path: np.savez(path, c=c, u=codes.u, z=codes.z, ids=ids))
+
+
+@reads_data
+def suggest(
+    run: RunArgument,
+    data: DataArgument,
+    output: CsvOption,
+    n: CountOption = 20,
+    seed: SeedOption = 0,
+    *,
+    given: Given,
+) -> None:
+    """Write the observations most worth labelling next: rank, id, and the label that the model would give.
+
+    Example: partedvae suggest runs/digits digits -n 20 -o to_label.csv
+    """
+    from partedvae.persistence import write_whole
+    from partedvae.tables import suggestion_rows, write_csv
+
+    target = writable(output)
+    model, dataset = model_and_data(run, data, given)
+    header, rows = suggestion_rows(model, dataset, n, seed)
+    write_whole(target, lambda path: write_csv(path, header, rows))

@@ -1,0 +1,27 @@
+"""Arguments and options that several commands share, each declared once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+_DATA = (
+    "a built-in (see partedvae data list), a folder of pictures (CLASS/… and unlabeled/…), a CSV or Parquet file, an "
+    ".npz, .npy or .h5ad file, a folder or name (hf:NAME) of a Hugging Face data set"
+)
+DataArgument = Annotated[str, typer.Argument(metavar="DATA", help=_DATA)]
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="the folder that train, or PartedVAE.save, wrote")]
+
+CsvOption = Annotated[Path, typer.Option("-o", "--output", metavar="FILE.csv", help="table to write")]
+PngOption = Annotated[Path, typer.Option("-o", "--output", metavar="FILE.png", help="picture to write")]
+CountOption = Annotated[int, typer.Option("-n", min=1, help="how many")]
+SeedOption = Annotated[int, typer.Option(min=0, help="seed of what is drawn")]
+QuietOption = Annotated[bool, typer.Option("--quiet", help="show nothing")]
+
+LabelsOption = Annotated[int | None, typer.Option(min=1, help="keep this many labels, in the classes' proportions")]
+LabelsPerClassOption = Annotated[int | None, typer.Option(min=1, help="keep this many labels of each class")]
+
+ConfigOption = Annotated[Path | None, typer.Option(metavar="FILE.yaml", help="settings, over those of the preset")]
+SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="one setting; repeatable")]

@@ -1,0 +1,56 @@
+"""What Lightning's trainer is told: the machine's devices, precision, where to log."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from partedvae.cli.errors import UsageError
+
+
+def trainer_options(
+    out: Path,
+    accelerator: str,
+    devices: str | None,
+    num_nodes: int | None,
+    strategy: str | None,
+    precision: str | None,
+    logger: str | None,
+) -> dict[str, Any]:
+    """Arguments of Lightning's trainer, from the options that were typed.
+
+    Raises:
+        UsageError: there is no such logger, or there are fewer processors than ``devices``.
+    """
+    loggers = {None: None, "csv": "CSVLogger", "tensorboard": "TensorBoardLogger"}
+    if logger not in loggers:
+        raise UsageError(f"--logger {logger}: should be csv or tensorboard.")
+    options: dict[str, Any] = {"accelerator": accelerator}
+    if devices is not None:
+        _check_processes(accelerator, devices)
+        options["devices"] = int(devices) if devices.isdigit() else devices
+    if num_nodes is not None:
+        options["num_nodes"] = num_nodes
+    if strategy is not None:
+        options["strategy"] = strategy
+    if precision is not None:
+        options["precision"] = int(precision) if precision.isdigit() else precision
+    if logger is not None:
+        from lightning.pytorch import loggers as kinds
+
+        from partedvae import runs
+
+        options["logger"] = getattr(kinds, loggers[logger] or "")(out, name=runs.LOGS)
+    return options
+
+
+def _check_processes(accelerator: str, devices: str) -> None:
+    """On processors Lightning starts as many processes as it is told, and more than there are only wait."""
+    import os
+
+    import torch
+
+    processors = os.cpu_count() or 1
+    on_processors = accelerator == "cpu" or (accelerator == "auto" and not torch.accelerator.is_available())
+    if on_processors and devices.isdigit() and not 1 <= int(devices) <= processors:
+        raise UsageError(f"--devices {devices}: should be between 1 and {processors}, the processors of this machine.")

@@ -1,0 +1,42 @@
+"""From an exception to a line on stderr and an exit status."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+class UsageError(ValueError):
+    """Options that do not go together."""
+
+
+def check_exclusive(options: Mapping[str, object]) -> None:
+    """Refuse more than one of these options; one that was not typed has a value that is false.
+
+    Raises:
+        UsageError: names the first two that were.
+    """
+    typed = [option for option, value in options.items() if value]
+    if len(typed) > 1:
+        raise UsageError(f"{typed[0]} and {typed[1]} exclude each other.")
+
+
+def line(error: Exception) -> str:
+    """What is said of an error, in one line."""
+    message = " ".join(str(error).split())
+    if isinstance(error, ValueError | OSError | RuntimeError | MemoryError):
+        return message or type(error).__name__
+    # Of a library, such as an accelerator that is not there.
+    return f"{type(error).__name__}: {message} (--debug shows where)"
+
+
+def status(error: Exception) -> int:
+    """2 if the call was wrong, 1 if the work failed: a file, the data, the machine."""
+    if not isinstance(error, ValueError):
+        return 1
+    from partedvae.checkpoints import DamagedCheckpointError
+    from partedvae.data import DataError
+    from partedvae.persistence import ModelFileError
+
+    if isinstance(error, DataError) and not str(error).startswith("--"):
+        return 1
+    return 1 if isinstance(error, ModelFileError | DamagedCheckpointError) else 2

@@ -1,0 +1,39 @@
+"""The model of a run, and data as that model knows it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from partedvae.cli.reading import Given
+
+if TYPE_CHECKING:
+    from partedvae.data import Dataset
+    from partedvae.estimator import PartedVAE
+
+
+def load_model(run: Path) -> PartedVAE:
+    """The model in RUN."""
+    from partedvae.estimator import PartedVAE
+
+    return PartedVAE.load(run)
+
+
+def model_and_data(run: Path, data: str, given: Given) -> tuple[PartedVAE, Dataset]:
+    """A model, and DATA as the model knows it: pictures at its size, brought there as in training, its features."""
+    from partedvae import runs
+    from partedvae.data import load
+
+    model = load_model(run)
+    shape, names = model.layout_.tensor_shape, getattr(model, "feature_names_in_", None)
+    known: Given = {
+        "size": (shape[1], shape[2]) if model.layout_.kind in ("grey", "channels_last") else None,
+        "features": None if names is None else tuple(names),
+        "pad": (run / runs.RUN).exists() and runs.read_plan(run).reading.pad,
+    }
+    dataset = load(data, **{**known, **given})
+    for name, reason in dataset.skipped:
+        typer.echo(f"left out: {name}: {reason}", err=True)
+    return model, dataset

@@ -1,0 +1,68 @@
+"""How good a run is: ``evaluate`` and ``report``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from partedvae.cli.arguments import RunArgument, SeedOption
+from partedvae.cli.loading import load_model, model_and_data
+from partedvae.cli.reading import Given, reads_data
+
+
+@reads_data
+def evaluate(
+    run: RunArgument,
+    data: Annotated[
+        str | None, typer.Argument(metavar="DATA", help="default: the rows that the run held out; else as for train")
+    ] = None,
+    seed: SeedOption = 0,
+    *,
+    given: Given,
+) -> None:
+    """Measure what was learnt, print the table and write RUN/metrics.json.
+
+    Accuracy and calibration; what each code tells of the class; what an independent judge sees in swaps and samples;
+    and, where factors of the data are known, the measures of disentanglement.
+
+    Examples:
+    partedvae evaluate runs/digits
+
+    partedvae evaluate runs/clothes fashion-mnist --split test
+    """
+    from rich.console import Console
+
+    from partedvae import runs
+    from partedvae.metrics import evaluate as measure
+    from partedvae.tables import evaluation_table
+
+    model = load_model(run)
+    if data is None:
+        shown, taught = runs.judged(runs.read_plan(run))
+    else:
+        _, shown = model_and_data(run, data, given)
+        taught = None
+        trained = runs.n_trained_on(run, data, given.get("split"))
+        if trained:
+            typer.echo(
+                f"Warning: {trained:,} rows of {data} trained this run, and what is measured on them flatters it. "
+                "Without DATA the rows that it held out are measured.",
+                err=True,
+            )
+    found = measure(model, shown, oracle_data=taught, random_state=seed)
+    runs.add_metrics(run, found, "rows that training did not see" if data is None else data)
+    Console().print(evaluation_table(found))
+
+
+def report(run: RunArgument) -> None:
+    """Write RUN/report.html and RUN/figures again from the model and the data it was trained on.
+
+    Example: partedvae report runs/digits
+    """
+    from partedvae import runs
+
+    plan = runs.read_plan(run)
+    model, parts = load_model(run), runs.Parts.of(plan, plan.data())
+    path = runs.report(run, model, plan, parts, runs.metrics(model, parts))
+    typer.echo(f"report: {path}")

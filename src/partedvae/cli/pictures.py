@@ -1,0 +1,114 @@
+"""What a model draws: ``generate``, ``swap`` and ``traverse``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from partedvae.cli.arguments import CountOption, DataArgument, PngOption, RunArgument, SeedOption
+from partedvae.cli.errors import UsageError
+from partedvae.cli.loading import load_model, model_and_data
+from partedvae.cli.outputs import writable
+from partedvae.cli.reading import Given, reads_data
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from partedvae.data import Dataset
+    from partedvae.estimator import PartedVAE
+
+_SHOWN = 5_000  # of observations that are not in memory, so many are read for a grid
+
+
+def generate(
+    run: RunArgument,
+    output: PngOption,
+    label: Annotated[
+        str | None, typer.Option(help="class to draw; of several attributes ATTRIBUTE=CLASS,…; default: all")
+    ] = None,
+    n: CountOption = 64,
+    seed: SeedOption = 0,
+) -> None:
+    """Draw from the learned prior.
+
+    Example: partedvae generate runs/digits --label 3 -n 64 -o threes.png
+    """
+    from partedvae.report.figures import picture_grid
+    from partedvae.report.page import save_png
+    from partedvae.tables import label_named
+
+    target = writable(output, ".png")
+    model = _pictures(load_model(run))
+    chosen = None if label is None else label_named(model, label)
+    samples = model.sample(n, chosen, random_state=seed)
+    save_png(target, picture_grid(_in_rows(samples)))
+
+
+@reads_data
+def swap(
+    run: RunArgument,
+    data: DataArgument,
+    output: PngOption,
+    styles: Annotated[int, typer.Option(min=1, help="columns of the grid")] = 10,
+    seed: SeedOption = 0,
+    *,
+    given: Given,
+) -> None:
+    """Draw a grid: what the pictures on the left show, in the style of the pictures on top.
+
+    Example: partedvae swap runs/digits digits -o swap.png
+    """
+    from partedvae.report.page import save_png
+    from partedvae.report.sections import Subject, swap_figure
+
+    target = writable(output, ".png")
+    model, dataset = model_and_data(run, data, given)
+    subject = Subject.of(_pictures(model), _few(dataset), unseen=False)
+    save_png(target, swap_figure(subject, n_styles=styles, seed=seed))
+
+
+@reads_data
+def traverse(
+    run: RunArgument,
+    data: DataArgument,
+    output: PngOption,
+    code: Annotated[str, typer.Option(help="u or z")] = "z",
+    row: Annotated[int, typer.Option(min=0, help="the observation to start from")] = 0,
+    *,
+    given: Given,
+) -> None:
+    """Draw one observation with each dimension of a code moved, one a row.
+
+    Example: partedvae traverse runs/digits digits --code u -o traversal.png
+    """
+    from partedvae.report.page import save_png
+    from partedvae.report.sections import traversal_figure
+
+    target = writable(output, ".png")
+    model, dataset = model_and_data(run, data, given)
+    if code not in ("u", "z"):
+        raise UsageError(f"--code {code}: should be u or z.")
+    if row >= len(dataset):
+        raise UsageError(f"--row {row}: {data} has {len(dataset)} rows, counted from 0.")
+    if code == "z" and not model.net_.partition.z_dim:
+        raise UsageError("--code z: this model has no z (z_dim=0).")
+    save_png(target, traversal_figure(_pictures(model), dataset.take([row]).array, code))
+
+
+def _pictures(model: PartedVAE) -> PartedVAE:
+    if model.layout_.kind == "features":
+        raise UsageError("This model was trained on features, not on pictures: there is nothing to draw.")
+    return model
+
+
+def _few(data: Dataset) -> Dataset:
+    """A data set that fits into memory: a choice of the rows if they are not there yet."""
+    from partedvae.data.lazy import in_memory
+    from partedvae.data.subsets import random_rows
+
+    return data if in_memory(data.x) else data.take(random_rows(len(data), _SHOWN))
+
+
+def _in_rows(pictures: np.ndarray, per_row: int = 8) -> list[list[np.ndarray]]:
+    return [list(pictures[start : start + per_row]) for start in range(0, len(pictures), per_row)]

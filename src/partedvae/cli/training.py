@@ -1,0 +1,162 @@
+"""``partedvae train``."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from partedvae.cli.arguments import (
+    ConfigOption,
+    DataArgument,
+    LabelsOption,
+    LabelsPerClassOption,
+    QuietOption,
+    SetOption,
+)
+from partedvae.cli.devices import trainer_options
+from partedvae.cli.errors import UsageError, check_exclusive
+from partedvae.cli.reading import Given, reads_data
+
+if TYPE_CHECKING:
+    from partedvae.config import Config
+    from partedvae.data import Dataset
+    from partedvae.runs import Choice, Plan
+
+
+@reads_data
+def train(
+    data: DataArgument,
+    out: Annotated[Path, typer.Option(metavar="RUN", help="folder to write the run to")],
+    labels: LabelsOption = None,
+    labels_per_class: LabelsPerClassOption = None,
+    holdout: Annotated[
+        float, typer.Option(help="share of the labelled rows that training never sees, to test on")
+    ] = 0.0,
+    epochs: Annotated[int | None, typer.Option(min=1, help="passes over the data")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="seed of the choice of rows and of training")] = 0,
+    preset: Annotated[str, typer.Option(help="default, paper, paper-mnist, paper-dsprites, paper-celeba")] = "default",
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="go on with the run in RUN from its last checkpoint")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace a run that RUN holds")] = False,
+    checkpoint_minutes: Annotated[
+        float, typer.Option(min=0, help="between checkpoints, where an epoch is longer; 0: after every step")
+    ] = 10.0,
+    accelerator: Annotated[str, typer.Option(help="Lightning's accelerator: auto, cpu, gpu, …")] = "auto",
+    devices: Annotated[str | None, typer.Option(help="Lightning's devices: a number, a list, or auto")] = None,
+    num_nodes: Annotated[int | None, typer.Option(min=1, help="machines")] = None,
+    strategy: Annotated[
+        str | None, typer.Option(help="Lightning's strategy for several devices; default: ddp, with what it must know")
+    ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(help="Lightning's precision: 32, bf16-mixed, …; auto: the fastest here that learns as well"),
+    ] = None,
+    logger: Annotated[str | None, typer.Option(help="csv or tensorboard; written to RUN/logs")] = None,
+    quiet: QuietOption = False,
+    *,
+    given: Given,
+) -> None:
+    """Train a model and write RUN: the model, its metrics and its report.
+
+    Examples:
+    partedvae train digits --labels-per-class 5 --holdout 0.2 --out runs/digits
+
+    partedvae train photos/ --size 64 --out runs/photos
+
+    partedvae train fashion-mnist --size 32 --labels 256 --preset paper-mnist --out runs/fashion
+    """
+    from partedvae import runs
+    from partedvae.data import located
+    from partedvae.settings import gather
+
+    check_exclusive({"--labels": labels, "--labels-per-class": labels_per_class})
+    check_exclusive({"--resume": resume, "--overwrite": overwrite})
+    runs.check_free(out, resume, overwrite)
+    data = located(data)
+    options = trainer_options(out, accelerator, devices, num_nodes, strategy, precision, logger)
+    if resume:
+        fixed = {
+            "--labels": labels, "--labels-per-class": labels_per_class, "--holdout": holdout, "--epochs": epochs,
+            "--seed": seed, "--config": config, "--set": set_, "--preset": preset != "default",
+        }  # fmt: skip
+        plan = _plan_begun(out, data, given, fixed)
+        dataset = plan.data()
+    else:
+        settings = gather(preset, config, set_ or [], {"max_epochs": epochs, "random_state": seed})
+        choice = runs.Choice(labels, labels_per_class, holdout, seed)
+        plan, dataset = _new_plan(data, given, choice, settings, quiet)
+    if not quiet:
+        _say_what_is_wrong(dataset.with_labels_of(plan.labelled))
+    figures = runs.train(
+        out,
+        plan,
+        dataset,
+        resume=resume,
+        verbose=not quiet,
+        trainer_options=options,
+        checkpoint_minutes=checkpoint_minutes,
+    )
+    if figures and not quiet:
+        if "test_accuracy" in figures:
+            typer.echo(
+                f"test accuracy {figures['test_accuracy']:.4f} on {figures['n_test']} rows that training never saw"
+            )
+        typer.echo(f"report: {out / runs.REPORT}")
+
+
+def _plan_begun(out: Path, data: str, given: Given, fixed: Mapping[str, object]) -> Plan:
+    """The plan of the run to go on with.
+
+    Raises:
+        UsageError: what was typed would change it: DATA, one of the options ``fixed``, or how DATA is read.
+    """
+    from partedvae import runs
+    from partedvae.data import Reading
+
+    plan = runs.read_plan(out)
+    if plan.source != data:
+        raise UsageError(f"--resume: {out} was trained on {plan.source}, not on {data}.")
+    changed = [option for option, value in fixed.items() if value]
+    if changed:
+        raise UsageError(f"--resume: goes on as the run was begun; leave out {changed[0]}.")
+    other = [name for name, value in Reading(**given) if name in given and value != getattr(plan.reading, name)]
+    if other:
+        raise UsageError(f"--resume: {out} was begun with {other[0]}={getattr(plan.reading, other[0])!r}.")
+    return plan
+
+
+def _new_plan(data: str, given: Given, choice: Choice, settings: Config, quiet: bool) -> tuple[Plan, Dataset]:
+    """The plan of a run to begin, and its data; classes that cannot be divided are warned of unless ``quiet``."""
+    from partedvae import runs
+    from partedvae.data import Reading, load
+
+    reading = Reading(**given)
+    dataset = load(data, reading)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.filterwarnings("always", message="--holdout")
+        plan = runs.make_plan(data, reading, dataset, choice, settings)
+    for warning in () if quiet else said:
+        typer.echo(f"Warning: {warning.message}", err=True)
+    return plan, dataset
+
+
+def _say_what_is_wrong(data: Dataset) -> None:
+    """A line on what was left out of the data, and one on labels that contradict each other."""
+    from partedvae.data.conflicts import labelled_conflicts
+
+    if data.skipped:
+        typer.echo(f"left out: {len(data.skipped)} that cannot be read; see skipped.csv in the run", err=True)
+    conflicts = labelled_conflicts(data)
+    if conflicts:
+        groups = "; ".join(" = ".join(group[:4]) for group in conflicts[:3])
+        typer.echo(
+            f"labels that contradict each other: {len(conflicts)} groups of equal observations, such as {groups}",
+            err=True,
+        )
