@@ -1,7 +1,7 @@
 """Every method on every task with every seed: one cell each, kept as JSON, so that what is finished is not done again.
 
     python benchmarks/grid.py [--tasks digits sprites …] [--methods PartedVAE M2 …] [--without M2 …] [--seeds 3]
-                              [--jobs 2] [--out benchmarks/results/cells]
+                              [--jobs 2] [--precision 32-true] [--out benchmarks/results/cells]
 
 A cell is trained with one thread; --jobs cells at a time. Stop whenever you like and start again: cells whose file is
 there are left alone. To have one again, delete its file. What they say together: python benchmarks/results.py
@@ -77,6 +77,7 @@ def main() -> None:
     parser.add_argument("--without", nargs="+", choices=list(METHODS), default=[], metavar="METHOD")
     parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--precision", default="32-true", help="of PartedVAE with whatever changed; auto: the fastest")
     parser.add_argument("--out", type=Path, default=record.CELLS)
     arguments = parser.parse_args()
     methods = [method for method in arguments.methods if method not in arguments.without]
@@ -88,7 +89,7 @@ def main() -> None:
     with ProcessPoolExecutor(
         arguments.jobs, mp_context=get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)
     ) as pool:
-        running = {pool.submit(compute, cell, arguments.out): cell for cell in missing}
+        running = {pool.submit(compute, cell, arguments.out, arguments.precision): cell for cell in missing}
         failed = 0
         for number, done in enumerate(as_completed(running), start=1):
             error = done.exception()
@@ -106,12 +107,15 @@ def cells(tasks: list[str], methods: list[str], n_seeds: int) -> Iterator[Cell]:
         yield from (Cell(task, method, seed) for seed in range(n_seeds) for method in asked)
 
 
-def compute(cell: Cell, out: Path) -> float:
+def compute(cell: Cell, out: Path, precision: str = "32-true") -> float:
     """Train, measure, keep; seconds that training took."""
     task = TASKS[cell.task](cell.seed)
     torch.manual_seed(cell.seed)
     started = time.perf_counter()
-    learned = METHODS[cell.method](task, cell.seed)
+    if cell.method in OURS:
+        learned = OURS[cell.method](task, cell.seed, trainer_options={"precision": precision})
+    else:
+        learned = METHODS[cell.method](task, cell.seed)
     seconds = time.perf_counter() - started
     oracle = Oracle.kept(task.x, task.truth, KEPT)
     record.write(
@@ -122,6 +126,7 @@ def compute(cell: Cell, out: Path) -> float:
             "seed": cell.seed,
             "changed": {**ABLATIONS, **ADDITIONS}.get(cell.method),
             "settings": dict(task.settings),
+            "precision": precision if cell.method in OURS else None,
             "n_train": len(task.x),
             "n_labelled": len(task.labelled),
             "n_test": len(task.x_test),

@@ -82,7 +82,7 @@ _TASKS: Mapping[str, tuple[str, str, tuple[tuple[str, ...], ...]]] = {
     ),
     "fashion-mnist-published": (
         "Fashion-MNIST, 256 labels, published size",
-        "32×32, 30 epochs.",
+        "32×32, 30 epochs, with `--precision auto`: bfloat16 where the processor multiplies it.",
         (_OF_CLASSES, _OF_PICTURES),
     ),
     "sprites-published": (

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from audit import verdict
 from lock import ANYWHERE, BY_MACHINE, normalised, pinned
+from oldest import PROJECT, oldest
 
 
 def package(name: str, *vulnerabilities: dict[str, Any]) -> dict[str, Any]:
@@ -60,6 +61,13 @@ def test_every_version_is_pinned_once_and_every_file_that_serves_all_machines_by
     assert all(re.fullmatch(r"\S+==\S+", line) for line in by_version)
     names = [line.split("==")[0] for line in by_hash + by_version]
     assert sorted(pinned()) == sorted(names)  # none is in both
+
+
+def test_the_oldest_versions_are_those_that_the_project_names() -> None:
+    pins = dict(pin.split("==") for pin in oldest(PROJECT.read_text(encoding="utf-8")))
+    assert {"torch", "lightning", "scikit-learn", "datasets", "pytest"} < pins.keys()
+    text = '[project]\ndependencies = ["numpy>=2.0"]\noptional-dependencies = {dev = ["x[numpy,y]", "a-b[c]>=8.3.1"]}'
+    assert oldest(text) == ["numpy==2.0", "a-b==8.3.1"]
 
 
 def test_what_is_installed_is_what_is_pinned() -> None:
