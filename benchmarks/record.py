@@ -24,7 +24,7 @@ def write(name: str, figures: dict[str, Any], *, command: str | None = None, fol
     record = {
         "command": command or " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
         "commit": f"{commit} with changes" if changed else commit or None,
-        "machine": {"processor": platform.machine(), "threads": torch.get_num_threads(), "torch": torch.__version__},
+        "machine": {"processor": _processor(), "threads": torch.get_num_threads(), "torch": torch.__version__},
         **figures,
     }
     path = folder / f"{name}.json"
@@ -32,6 +32,14 @@ def write(name: str, figures: dict[str, Any], *, command: str | None = None, fol
     text = json.dumps(record, indent=1) + "\n"
     write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
     return path
+
+
+def _processor() -> str:
+    """Kind and model, as far as Linux tells."""
+    about = Path("/proc/cpuinfo")
+    lines = about.read_text(encoding="utf-8").splitlines() if about.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return " ".join([platform.machine(), *names[:1]])
 
 
 def _git(*arguments: str) -> str:

@@ -52,6 +52,12 @@ Array = NDArray[Any]
 Spread = dict[str, float]
 
 ROWS, SIDE, BATCH, LABELLED, CLASSES = 4_096, 32, 64, 256, 10
+_FIRST_STEP = """
+import numpy as np
+from partedvae import PartedVAE
+options = {"limit_train_batches": 1, "accelerator": "cpu"}
+PartedVAE(max_epochs=1, fit_prior=False, trainer_options=options).fit(np.zeros((64, 32, 32)), np.arange(64) % 2)
+"""
 _BASES = ("over_floor", "over_floor_channels_last", "over_plain_loop")
 _SHORT = {"max_epochs": 1, "limit_train_batches": 30}  # of many rows, a few steps show what each costs
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
@@ -241,6 +247,7 @@ def start(rounds: int) -> dict[str, Spread]:
         "import partedvae": [sys.executable, "-c", "import partedvae"],
         "partedvae --help": [sys.executable, "-m", "partedvae", "--help"],
         "from partedvae import PartedVAE": [sys.executable, "-c", "from partedvae import PartedVAE"],
+        "from nothing to the first step": [sys.executable, "-c", _FIRST_STEP],
     }
     seconds: dict[str, list[float]] = {name: [] for name in commands}
     for _ in range(rounds):
