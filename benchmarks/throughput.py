@@ -56,7 +56,8 @@ _FIRST_STEP = """
 import numpy as np
 from partedvae import PartedVAE
 options = {"limit_train_batches": 1, "accelerator": "cpu"}
-PartedVAE(max_epochs=1, fit_prior=False, trainer_options=options).fit(np.random.default_rng(0).random((64, 32, 32)), np.arange(64) % 2)
+x = np.random.default_rng(0).random((64, 32, 32))
+PartedVAE(max_epochs=1, fit_prior=False, trainer_options=options).fit(x, np.arange(64) % 2)
 """
 _BASES = ("over_floor", "over_floor_channels_last", "over_plain_loop")
 _SHORT = {"max_epochs": 1, "limit_train_batches": 30}  # of many rows, a few steps show what each costs
