@@ -1,0 +1,88 @@
+"""What a fitted model says of observations: their classes, how sure it is of them, how likely they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import ClassifierMixin
+
+from partedvae import labels
+from partedvae.divergences import entropy_categorical
+from partedvae.fitted import Fitted
+from partedvae.inference import evidence_bound, infer_classes
+from partedvae.observed import Observed
+from partedvae.seeds import RandomState, seed_of
+from partedvae.selection import most_worth_labelling
+
+Array = NDArray[Any]
+
+
+class Predicts(Fitted, ClassifierMixin):  # type: ignore[misc]  # scikit-learn has no types
+    """The classifier: what a thing is, and whether it is worth asking somebody."""
+
+    def predict_proba(self, X: Observed) -> Array | list[Array]:
+        """Class probabilities q(c | x): (N, K), or a list of them, one an attribute."""
+        parts = infer_classes(self._fitted_net(), self._observations(X))
+        return self._probabilities(torch.cat(list(parts)))
+
+    def predict(self, X: Observed) -> Array:
+        """The most probable class: (N,), or (N, A) for A attributes."""
+        predicted = self._most_probable(X).T
+        columns: list[Array] = [
+            attribute.classes[numbers] for attribute, numbers in zip(self.attributes_, predicted, strict=True)
+        ]
+        if len(columns) == 1:
+            return columns[0]
+        kinds = {column.dtype.kind for column in columns}
+        # Side by side, labels of different types would all become strings.
+        return np.stack(columns if len(kinds) == 1 else [c.astype(object) for c in columns], axis=1)
+
+    def score(self, X: Observed, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Accuracy over the labels that are not missing; the mean over attributes if there are several.
+
+        Raises:
+            ValueError: y has no label at all.
+        """
+        predicted = self._most_probable(X)
+        known = labels.encode_as(y, len(predicted), self.attributes_)
+        weight = np.ones(len(known)) if sample_weight is None else np.asarray(sample_weight, dtype=float)
+        accuracies = []
+        for numbers, column in zip(predicted.T, known.T, strict=True):
+            rows = column != labels.MISSING
+            if rows.any():
+                accuracies.append(np.average(numbers[rows] == column[rows], weights=weight[rows]))
+        if not accuracies:
+            raise ValueError("y has no label at all: there is nothing to score.")
+        return float(np.mean(accuracies))
+
+    def score_samples(self, X: Observed) -> Array:
+        """Lower bound on the log-likelihood of each observation, in nats: (N,). Low means novel.
+
+        It is of the observation as the model sees it: images in [0, 1], features with mean 0 and deviation 1. See
+        :func:`partedvae.inference.evidence_bound`.
+        """
+        return evidence_bound(self._fitted_net(), self._observations(X)).double().numpy()
+
+    def suggest(self, X: Observed, n: int = 10, random_state: RandomState = None) -> Array:
+        """The rows of the n observations most worth labelling next, in order; see ``selection``.
+
+        Raises:
+            ValueError: n is not between 1 and the number of observations.
+        """
+        posterior = self._infer(X)
+        if not 1 <= n <= len(posterior.log_c):
+            raise ValueError(f"n={n}: should be between 1 and the {len(posterior.log_c)} observations of X.")
+        entropy = entropy_categorical(posterior.log_c).double().numpy()
+        return most_worth_labelling(entropy, posterior.u_mean.numpy(), n, seed_of(random_state))
+
+    def _most_probable(self, X: Observed) -> Array:
+        """Numbers of the most probable classes, (N, A)."""
+        net = self._fitted_net()
+        found = [
+            torch.stack([part.argmax(dim=1) for part in net.partition.by_attribute(log_c)], dim=1)
+            for log_c in infer_classes(net, self._observations(X))
+        ]
+        return torch.cat(found).numpy()

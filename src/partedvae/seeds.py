@@ -1,0 +1,22 @@
+"""What scikit-learn takes for a random state, as a seed."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+RandomState = int | np.random.RandomState | None
+
+
+def seed_of(random_state: RandomState) -> int:
+    """A seed: the number itself, a number drawn from a generator, which moves it on, or a fresh one for ``None``.
+
+    >>> seed_of(np.int64(7)), seed_of(None) == seed_of(None)
+    (7, False)
+    """
+    if random_state is None:
+        # Fresh entropy: drawing from NumPy's global generator would change the user's random state.
+        return int(np.random.SeedSequence().generate_state(1)[0])
+    if isinstance(random_state, int | np.integer):
+        return int(random_state)
+    return int(check_random_state(random_state).randint(2**31))
