@@ -15,7 +15,7 @@ from torch import Tensor
 
 from partedvae import PartedVAE
 from partedvae.extra_terms import Seen
-from partedvae.training import TrainingDivergedError
+from partedvae.recorder import TrainingDivergedError
 
 Array = NDArray[Any]
 Digits = tuple[Array, Array, Array]

@@ -77,7 +77,7 @@ def go_on(folder: Path) -> None:
 
 def test_fifty_kills_at_random_moments_change_no_bit(whole: PartedVAE, tmp_path: Path) -> None:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["partedvae.training", "sklearn.datasets"])
+    context.set_forkserver_preload(["partedvae.fitting", "sklearn.datasets"])
     started = time.perf_counter()
     for name in ("first", "timed"):  # the first also waits for the server
         started = time.perf_counter()

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from partedvae import PartedVAE
 from partedvae.batches import Draws, training_loader
+from partedvae.recorder import TrainingDivergedError
 from partedvae.report.figures.curves import TERM_TITLES
-from partedvae.training import TrainingDivergedError
 
 Array = NDArray[Any]
 Digits = tuple[Array, Array, Array]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
 
@@ -13,6 +14,14 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, Sampler
 
 from partedvae.ondemand import Raw
 from partedvae.processes import world
+
+
+@dataclass(frozen=True)
+class Observations:
+    """Raw observations (N, …), channels first, and labels: see :func:`known_rows`."""
+
+    x: Raw
+    labels: Tensor
 
 
 class Batch(NamedTuple):

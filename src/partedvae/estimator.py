@@ -15,12 +15,13 @@ from sklearn.utils import Tags
 
 from partedvae import factory, labels, persistence
 from partedvae.augmentation import Augmentation
-from partedvae.batches import known_rows
+from partedvae.batches import Observations, known_rows
 from partedvae.checkpoints import MINUTES, checkpoint_to_resume
 from partedvae.config import Config, preset
 from partedvae.data.dataset import Dataset
 from partedvae.encoded import Codes, Encodes
 from partedvae.extra_terms import Term
+from partedvae.fitting import fit
 from partedvae.generated import Generates
 from partedvae.inference import infer_classes
 from partedvae.model import PartedModel
@@ -33,7 +34,6 @@ from partedvae.scaling import Scaling
 from partedvae.seeds import RandomState, seed_of
 from partedvae.supervision import class_counts, held_out, kept_for_calibration, labels_of, warn_of_conflicts
 from partedvae.temperature import scale_classes
-from partedvae.training import Observations, fit
 
 __all__ = ["Codes", "PartedVAE"]
 

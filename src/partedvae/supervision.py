@@ -11,13 +11,12 @@ import torch
 from numpy.typing import NDArray
 
 from partedvae import labels
-from partedvae.batches import known_rows
+from partedvae.batches import Observations, known_rows
 from partedvae.data.conflicts import find_duplicates
 from partedvae.data.dataset import Dataset
 from partedvae.data.lazy import is_stream, take
 from partedvae.labels import Attribute
 from partedvae.ondemand import OnDemand, Raw, take_rows
-from partedvae.training import Observations
 
 Array = NDArray[Any]
 

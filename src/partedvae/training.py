@@ -1,71 +1,35 @@
-"""The recipe of two optimisers as a LightningModule, and ``fit``, which runs it."""
+"""The recipe of two optimisers as a LightningModule: a step, what an epoch leaves, what a checkpoint holds."""
 
 from __future__ import annotations
 
-import logging
-import math
-import pickle
-import re
-import warnings
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 import lightning.pytorch as lightning
 import torch
-from lightning.pytorch.callbacks import Callback, Checkpoint, EarlyStopping
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor
-from torch.nn.utils import get_total_norm
 from torch.optim import Adam
 from torch.optim.lr_scheduler import ReduceLROnPlateau
-from torch.utils.data import DataLoader
 
-from partedvae import precision, processes
+from partedvae import processes
 from partedvae.augmentation import Augmentation, augmentation_for, changed
-from partedvae.batches import Batch, Draws, LabelledBatch, mixed, training_loader, validation_loader
-from partedvae.checkpoints import MINUTES, CheckpointError, Checkpoints, KeepBest, SyncedFiles
+from partedvae.batches import Batch, Draws, LabelledBatch, mixed
+from partedvae.checkpoints import CheckpointError
 from partedvae.config import Config, to_json
 from partedvae.consistency import Guesses, blended, disagreement
-from partedvae.data.stream import Stream
 from partedvae.exchange import unrecognised
 from partedvae.extra_terms import Seen, Term, with_extra
 from partedvae.factory import Schedule, make_objective
 from partedvae.independence import ClassIndependence
 from partedvae.model import PartedModel, Posterior
 from partedvae.objective import Terms, cross_entropy, targets_of
-from partedvae.ondemand import OnDemand, Raw
-from partedvae.progress import EpochLines
+from partedvae.recorder import HINT, Record, Recorder, TrainingDivergedError, all_finite
 from partedvae.schedules import annealed, capacity, sharpness
 from partedvae.streaming import StreamLoader
 
-Record = dict[str, float]
-
-_ROWS_BETWEEN_CHECKS = 100  # reading a loss off a device waits for it: look at many steps at once
 _BATCHES_REMEMBERED = 4  # enough to have of each of ten classes two dozen; older ones are of another encoder
 _SCALE_LR = 20.0  # the one number that is the likelihood's scale has orders of magnitude to travel
-
-_HINT = "A lower lr, observations without extreme values, or smaller gamma weights may help."
-_NO_MEMORY = re.compile("allocate memory|out of memory", re.IGNORECASE)
-_LOST = re.compile("gloo|nccl|connection|peer", re.IGNORECASE)
-
-
-class ProcessLostError(RuntimeError):
-    """One of several processes of a run has ended, and the others cannot go on without it."""
-
-
-class TrainingDivergedError(RuntimeError):
-    """A term of the loss became NaN or infinite; the message names the term and the step."""
-
-
-@dataclass(frozen=True)
-class Observations:
-    """Raw observations (N, …), channels first, and labels: see :func:`partedvae.batches.known_rows`."""
-
-    x: Raw
-    labels: Tensor
 
 
 class Training(lightning.LightningModule):
@@ -207,9 +171,9 @@ class Training(lightning.LightningModule):
             TrainingDivergedError: there is something in it that is not finite; the checkpoints that are there stay.
         """
         self._train.require_finite()
-        if not _all_finite(self.model.parameters()):
+        if not all_finite(self.model.parameters()):
             raise TrainingDivergedError(
-                f"Training stopped: weights are not finite after step {self.steps_taken}. {_HINT}"
+                f"Training stopped: weights are not finite after step {self.steps_taken}. {HINT}"
             )
         checkpoint["partedvae"] = {
             "settings": to_json(self.config),
@@ -293,7 +257,7 @@ class Training(lightning.LightningModule):
         self.manual_backward(loss)
         if self.device.type == "cpu":
             gradients = [weight.grad for group in optimizer.param_groups for weight in group["params"]]
-            if not _all_finite(gradients):
+            if not all_finite(gradients):
                 return False
         optimizer.step()
         return True
@@ -307,11 +271,11 @@ class Training(lightning.LightningModule):
             name
             for name, term in terms.items()
             if term.requires_grad
-            and not _all_finite(torch.autograd.grad(term, weights, retain_graph=True, allow_unused=True))
+            and not all_finite(torch.autograd.grad(term, weights, retain_graph=True, allow_unused=True))
         ]
         raise TrainingDivergedError(
             f"Training stopped: the gradient of {', '.join(bad) or 'the loss'} is not finite at step "
-            f"{self.steps_taken}, though the value is. {_HINT}"
+            f"{self.steps_taken}, though the value is. {HINT}"
         )
 
     @property
@@ -330,218 +294,3 @@ class Training(lightning.LightningModule):
     def _schedulers(self) -> list[Any]:
         schedulers = self.lr_schedulers()
         return schedulers if isinstance(schedulers, list) else []
-
-
-def _all_finite(gradients: Iterable[Tensor | None]) -> bool:
-    found = [gradient for gradient in gradients if gradient is not None]
-    return bool(get_total_norm(found, norm_type=math.inf).isfinite())
-
-
-class Recorder:
-    """Sums named values over an epoch without waiting for the device, and stops at the first that is not finite."""
-
-    def __init__(self) -> None:
-        self._names: list[str] = []
-        self._pending: list[tuple[Tensor, int, int]] = []
-        self._sums: Tensor | float = 0.0
-        self._weight = 0
-
-    def add(self, values: Mapping[str, Tensor], weight: int, step: int) -> None:
-        """Values of one step, means over ``weight`` observations."""
-        self._names = list(values)
-        self._pending.append((torch.stack(list(values.values())), weight, step))
-        if len(self._pending) >= _ROWS_BETWEEN_CHECKS:
-            self._settle()
-
-    def state(self) -> dict[str, Any]:
-        """What was added, in numbers and tensors: summed up later, as it would have been, so that no digit differs."""
-        rows, weights, steps = zip(*self._pending, strict=True) if self._pending else ((), (), ())
-        return {
-            "names": self._names,
-            "pending": [list(rows), list(weights), list(steps)],
-            "sums": self._sums,
-            "weight": self._weight,
-        }
-
-    def take_up(self, state: Mapping[str, Any]) -> None:
-        """Go on from a ``state``."""
-        self._names, self._sums, self._weight = state["names"], state["sums"], state["weight"]
-        self._pending = list(zip(*state["pending"], strict=True))
-
-    def means(self, device: torch.device) -> Record:
-        """The epoch's means by name, over all processes; the next epoch starts from nothing."""
-        self._settle()
-        means = []
-        if isinstance(self._sums, Tensor):
-            weight = torch.tensor([self._weight], dtype=self._sums.dtype)
-            sums = processes.total(torch.cat([self._sums, weight]), device)
-            means = (sums[:-1] / sums[-1]).tolist()
-        self._sums, self._weight = 0.0, 0
-        return dict(zip(self._names, means, strict=True))
-
-    def require_finite(self) -> None:
-        """Look at all that was added.
-
-        Raises:
-            TrainingDivergedError: it names the values that are not finite, and their step.
-        """
-        if self._pending:
-            self._finite_rows()
-
-    def _settle(self) -> None:
-        if not self._pending:
-            return
-        rows = self._finite_rows()
-        weights = torch.tensor([weight for _, weight, _ in self._pending], dtype=rows.dtype)
-        self._sums = self._sums + weights @ rows
-        self._weight += int(weights.sum())
-        self._pending.clear()
-
-    def _finite_rows(self) -> Tensor:
-        rows = torch.stack([row for row, _, _ in self._pending]).double().cpu()
-        if not rows.isfinite().all():
-            self._refuse(rows)
-        return rows
-
-    def _refuse(self, rows: Tensor) -> NoReturn:
-        row = int((~rows.isfinite()).any(dim=1).nonzero()[0])
-        bad = [name for name, value in zip(self._names, rows[row], strict=True) if not value.isfinite()]
-        named = [name for name in bad if name != "loss"] or bad  # the total only follows its terms
-        values = ", ".join(f"{name} is {rows[row, self._names.index(name)].item()}" for name in named)
-        raise TrainingDivergedError(f"Training stopped: {values} at step {self._pending[row][2]}. {_HINT}")
-
-
-def fit(
-    model: PartedModel,
-    config: Config,
-    training: Observations,
-    validation: Observations | None,
-    seed: int,
-    *,
-    verbose: bool = False,
-    trainer_options: Mapping[str, Any] | None = None,
-    extra_terms: Mapping[str, Term] | None = None,
-    augment: Augmentation | None = None,
-    checkpoints: Path | None = None,
-    checkpoint_minutes: float = MINUTES,
-    resume_from: Path | None = None,
-) -> list[Record]:
-    """Train ``model`` in place and return the history, one record an epoch.
-
-    Args:
-        validation: observations that only validation sees.
-        seed: of batches and noise.
-        verbose: show a progress bar on a terminal, else a line an epoch.
-        trainer_options: passed to Lightning's ``Trainer`` (devices, precision, logger, callbacks, …);
-            ``precision="auto"`` is :func:`partedvae.precision.fastest`.
-        extra_terms: added to the objective; see :mod:`partedvae.extra_terms`.
-        augment: how observations are changed for ``consistency``; default: see :mod:`partedvae.augmentation`.
-        checkpoints: folder that gets a checkpoint (``last.ckpt``) after each epoch, and when the process is asked to
-            stop; the one before it stays (``previous.ckpt``).
-        checkpoint_minutes: between checkpoints within an epoch.
-        resume_from: checkpoint to go on from.
-
-    Raises:
-        TrainingDivergedError: a term of the loss is no longer finite.
-        CheckpointError: ``resume_from`` is not of this run.
-        ProcessLostError: one of several processes has ended.
-        MemoryError: a step needs more memory than there is.
-    """
-    options = processes.placed(trainer_options or {})
-    if options.get("precision") == precision.AUTO:
-        options["precision"] = precision.fastest(model.scaling.shape, str(options.get("accelerator", "auto")))
-    callbacks: list[Callback] = _as_list(options.pop("callbacks", None))
-    plugins: list[Any] = _as_list(options.pop("plugins", None))
-    best = KeepBest() if config.early_stopping else None
-    if best is not None:
-        callbacks += [EarlyStopping("val_loss", patience=config.early_stopping_patience), best]
-    writing = Checkpoints(checkpoints, checkpoint_minutes) if checkpoints is not None else None
-    if writing is not None:
-        callbacks.append(writing)
-        plugins.append(SyncedFiles())
-    if verbose:
-        callbacks.append(EpochLines())
-    with _quiet_lightning():
-        trainer = lightning.Trainer(
-            **{
-                "max_epochs": config.max_epochs,
-                "logger": False,
-                "enable_model_summary": False,
-                "enable_checkpointing": any(isinstance(callback, Checkpoint) for callback in callbacks),
-                "enable_progress_bar": False,
-                "num_sanity_val_steps": 0,
-                "use_distributed_sampler": False,
-                "log_every_n_steps": 1,
-                **options,
-            },
-            callbacks=callbacks,
-            plugins=plugins,
-        )
-        loader = _loader(training, config, seed, trainer.world_size)
-        schedule = Schedule.of(config, len(loader) * config.max_epochs)
-        module = Training(model, config, schedule, seed, len(loader), trainer.world_size, extra_terms, augment)
-        held_out = validation and validation_loader(validation.x, validation.labels, max(256, config.batch_size))
-        try:
-            trainer.fit(module, loader, held_out, ckpt_path=resume_from, weights_only=True if resume_from else None)
-        except SystemExit as left:
-            if left.code == 1:  # Lightning's answer to Ctrl-C; the caller decides how to end
-                raise KeyboardInterrupt from None
-            raise
-        except pickle.UnpicklingError:
-            raise CheckpointError(
-                f"{resume_from} holds more than numbers and text: it is not of this program."
-            ) from None
-        except RuntimeError as error:
-            if _NO_MEMORY.search(str(error)):
-                raise MemoryError(
-                    f"There is not enough memory for a step with batch_size={config.batch_size}; try "
-                    f"batch_size={max(1, config.batch_size // 2)}, then half of that. ({str(error).splitlines()[0]})"
-                ) from error
-            if trainer.world_size > 1 and _LOST.search(str(error)):
-                raise ProcessLostError(
-                    f"Another process of the run has ended: {str(error).splitlines()[0]} "
-                    "--resume, or resume_from, goes on from the last checkpoint."
-                ) from error
-            raise
-        finally:
-            if writing is not None:
-                writing.stop_listening()
-    if best is not None and best.weights:
-        module.load_state_dict(best.weights)
-    model.cpu().eval()
-    return module.history
-
-
-def _loader(training: Observations, config: Config, seed: int, n_processes: int) -> DataLoader[Batch] | StreamLoader:
-    x, labels = training.x, training.labels
-    if isinstance(x, OnDemand) and isinstance(x.rows, Stream):
-        return StreamLoader(x.rows, x.layout, labels, config.batch_size, seed, config.balance_labels, n_processes)
-    return training_loader(x, labels, config.batch_size, seed, config.balance_labels, n_processes)
-
-
-@contextmanager
-def _quiet_lightning() -> Iterator[None]:
-    """Lightning's banners and its advice about loader workers (batches are slices of tensors: there is no work)."""
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
-    levels = [logger.level for logger in loggers]
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-        warnings.filterwarnings("ignore", message=".*Your `IterableDataset` has `__len__` defined.*")
-        warnings.filterwarnings("ignore", message=".*You defined a `validation_step` but have no `val_dataloader`.*")
-        warnings.filterwarnings("ignore", message=".*ended before the epoch ended and your dataloader is not.*")
-        warnings.filterwarnings("ignore", message=".*recommended to use .*sync_dist=True.*")  # they are alike already
-        warnings.filterwarnings("ignore", message=".*Grad strides do not match bucket view strides.*")
-        warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")  # Lightning's own call
-        for logger in loggers:
-            logger.setLevel(logging.WARNING)
-        try:
-            yield
-        finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)
-
-
-def _as_list(given: Any) -> list[Any]:
-    if given is None:
-        return []
-    return list(given) if isinstance(given, list | tuple) else [given]

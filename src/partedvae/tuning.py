@@ -26,11 +26,11 @@ from partedvae.layout import Layout
 from partedvae.metrics import leakage, negative_log_likelihood
 from partedvae.objective import targets_of
 from partedvae.persistence import write_whole
+from partedvae.recorder import TrainingDivergedError
 from partedvae.runs import RunError
 from partedvae.settings import SettingError, parse_value
 from partedvae.supervision import ConflictingLabelsWarning
 from partedvae.tables import write_csv
-from partedvae.training import TrainingDivergedError
 
 BEST, TRIALS, STORAGE = "best.yaml", "trials.csv", "study.db"
 _STUDY = "partedvae"

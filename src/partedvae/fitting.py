@@ -1,0 +1,174 @@
+"""``fit``: a Lightning trainer around the step, with its loaders, its checkpoints, and what its failures mean."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import re
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as lightning
+from lightning.pytorch.callbacks import Callback, Checkpoint, EarlyStopping
+from torch.utils.data import DataLoader
+
+from partedvae import precision, processes
+from partedvae.augmentation import Augmentation
+from partedvae.batches import Batch, Observations, training_loader, validation_loader
+from partedvae.checkpoints import MINUTES, CheckpointError, Checkpoints, KeepBest, SyncedFiles
+from partedvae.config import Config
+from partedvae.data.stream import Stream
+from partedvae.extra_terms import Term
+from partedvae.factory import Schedule
+from partedvae.model import PartedModel
+from partedvae.ondemand import OnDemand
+from partedvae.progress import EpochLines
+from partedvae.recorder import Record
+from partedvae.streaming import StreamLoader
+from partedvae.training import Training
+
+_NO_MEMORY = re.compile("allocate memory|out of memory", re.IGNORECASE)
+_LOST = re.compile("gloo|nccl|connection|peer", re.IGNORECASE)
+
+
+class ProcessLostError(RuntimeError):
+    """One of several processes of a run has ended, and the others cannot go on without it."""
+
+
+def fit(
+    model: PartedModel,
+    config: Config,
+    training: Observations,
+    validation: Observations | None,
+    seed: int,
+    *,
+    verbose: bool = False,
+    trainer_options: Mapping[str, Any] | None = None,
+    extra_terms: Mapping[str, Term] | None = None,
+    augment: Augmentation | None = None,
+    checkpoints: Path | None = None,
+    checkpoint_minutes: float = MINUTES,
+    resume_from: Path | None = None,
+) -> list[Record]:
+    """Train ``model`` in place and return the history, one record an epoch.
+
+    Args:
+        validation: observations that only validation sees.
+        seed: of batches and noise.
+        verbose: show a progress bar on a terminal, else a line an epoch.
+        trainer_options: passed to Lightning's ``Trainer`` (devices, precision, logger, callbacks, …);
+            ``precision="auto"`` is :func:`partedvae.precision.fastest`.
+        extra_terms: added to the objective; see :mod:`partedvae.extra_terms`.
+        augment: how observations are changed for ``consistency``; default: see :mod:`partedvae.augmentation`.
+        checkpoints: folder that gets a checkpoint (``last.ckpt``) after each epoch, and when the process is asked to
+            stop; the one before it stays (``previous.ckpt``).
+        checkpoint_minutes: between checkpoints within an epoch.
+        resume_from: checkpoint to go on from.
+
+    Raises:
+        TrainingDivergedError: a term of the loss is no longer finite.
+        CheckpointError: ``resume_from`` is not of this run.
+        ProcessLostError: one of several processes has ended.
+        MemoryError: a step needs more memory than there is.
+    """
+    options = processes.placed(trainer_options or {})
+    if options.get("precision") == precision.AUTO:
+        options["precision"] = precision.fastest(model.scaling.shape, str(options.get("accelerator", "auto")))
+    callbacks: list[Callback] = _as_list(options.pop("callbacks", None))
+    plugins: list[Any] = _as_list(options.pop("plugins", None))
+    best = KeepBest() if config.early_stopping else None
+    if best is not None:
+        callbacks += [EarlyStopping("val_loss", patience=config.early_stopping_patience), best]
+    writing = Checkpoints(checkpoints, checkpoint_minutes) if checkpoints is not None else None
+    if writing is not None:
+        callbacks.append(writing)
+        plugins.append(SyncedFiles())
+    if verbose:
+        callbacks.append(EpochLines())
+    with _quiet_lightning():
+        trainer = lightning.Trainer(
+            **{
+                "max_epochs": config.max_epochs,
+                "logger": False,
+                "enable_model_summary": False,
+                "enable_checkpointing": any(isinstance(callback, Checkpoint) for callback in callbacks),
+                "enable_progress_bar": False,
+                "num_sanity_val_steps": 0,
+                "use_distributed_sampler": False,
+                "log_every_n_steps": 1,
+                **options,
+            },
+            callbacks=callbacks,
+            plugins=plugins,
+        )
+        loader = _loader(training, config, seed, trainer.world_size)
+        schedule = Schedule.of(config, len(loader) * config.max_epochs)
+        module = Training(model, config, schedule, seed, len(loader), trainer.world_size, extra_terms, augment)
+        held_out = validation and validation_loader(validation.x, validation.labels, max(256, config.batch_size))
+        try:
+            trainer.fit(module, loader, held_out, ckpt_path=resume_from, weights_only=True if resume_from else None)
+        except SystemExit as left:
+            if left.code == 1:  # Lightning's answer to Ctrl-C; the caller decides how to end
+                raise KeyboardInterrupt from None
+            raise
+        except pickle.UnpicklingError:
+            raise CheckpointError(
+                f"{resume_from} holds more than numbers and text: it is not of this program."
+            ) from None
+        except RuntimeError as error:
+            if _NO_MEMORY.search(str(error)):
+                raise MemoryError(
+                    f"There is not enough memory for a step with batch_size={config.batch_size}; try "
+                    f"batch_size={max(1, config.batch_size // 2)}, then half of that. ({str(error).splitlines()[0]})"
+                ) from error
+            if trainer.world_size > 1 and _LOST.search(str(error)):
+                raise ProcessLostError(
+                    f"Another process of the run has ended: {str(error).splitlines()[0]} "
+                    "--resume, or resume_from, goes on from the last checkpoint."
+                ) from error
+            raise
+        finally:
+            if writing is not None:
+                writing.stop_listening()
+    if best is not None and best.weights:
+        module.load_state_dict(best.weights)
+    model.cpu().eval()
+    return module.history
+
+
+def _loader(training: Observations, config: Config, seed: int, n_processes: int) -> DataLoader[Batch] | StreamLoader:
+    x, labels = training.x, training.labels
+    if isinstance(x, OnDemand) and isinstance(x.rows, Stream):
+        return StreamLoader(x.rows, x.layout, labels, config.batch_size, seed, config.balance_labels, n_processes)
+    return training_loader(x, labels, config.batch_size, seed, config.balance_labels, n_processes)
+
+
+@contextmanager
+def _quiet_lightning() -> Iterator[None]:
+    """Lightning's banners and its advice about loader workers (batches are slices of tensors: there is no work)."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        warnings.filterwarnings("ignore", message=".*Your `IterableDataset` has `__len__` defined.*")
+        warnings.filterwarnings("ignore", message=".*You defined a `validation_step` but have no `val_dataloader`.*")
+        warnings.filterwarnings("ignore", message=".*ended before the epoch ended and your dataloader is not.*")
+        warnings.filterwarnings("ignore", message=".*recommended to use .*sync_dist=True.*")  # they are alike already
+        warnings.filterwarnings("ignore", message=".*Grad strides do not match bucket view strides.*")
+        warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")  # Lightning's own call
+        for logger in loggers:
+            logger.setLevel(logging.WARNING)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
+
+
+def _as_list(given: Any) -> list[Any]:
+    if given is None:
+        return []
+    return list(given) if isinstance(given, list | tuple) else [given]
