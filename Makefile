@@ -68,7 +68,7 @@ benchmark-data: venv  ## what reading data costs: batches, folders, rows that do
 	$(BIN)/python benchmarks/data.py
 	$(BIN)/python benchmarks/sprites.py
 
-readme: venv  ## write the tables of evidence into README.md and docs/data.md from the results
+readme: venv  ## write the tables of evidence into README.md and docs/ from the results
 	$(BIN)/python benchmarks/readme.py
 
 clean:  ## remove the environments and runs

@@ -15,7 +15,7 @@ from example_sources import make
 from partedvae.cli import main
 from partedvae.data.celeba import mapping_table
 from parts import PAGE, table
-from readme import DATA, README, data_evidence, evidence, replaced, with_evidence
+from readme import DATA, PARTS, README, replaced
 
 ROOT = README.parent
 DOCUMENTS = [README, *sorted((ROOT / "docs").glob("*.md"))]
@@ -62,11 +62,10 @@ def test_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert {path.name for path in tmp_path.iterdir()} >= {"predictions.csv", "codes.npz", "threes.png", "swap.png"}
 
 
-def test_the_table_of_evidence_is_that_of_the_results() -> None:
-    text = README.read_text(encoding="utf-8")
-    assert with_evidence(text, evidence()) == text
-    data = DATA.read_text(encoding="utf-8")
-    assert replaced(data, "data", data_evidence()) == data
+def test_tables_of_evidence_are_those_of_the_results() -> None:
+    for document, name, made in PARTS:
+        text = document.read_text(encoding="utf-8")
+        assert replaced(text, name, made()) == text
 
 
 def test_the_table_of_parts_is_that_of_the_results() -> None:
