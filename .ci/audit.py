@@ -6,6 +6,7 @@ python .ci/audit.py
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,7 @@ from pathlib import Path
 from lock import pinned
 
 _SECONDS = 300
+_UNREACHED = re.compile(r"connect|timed? ?out|no answer|not known|resol|network|unreachable|ssl|proxy", re.IGNORECASE)
 
 
 def main() -> None:
@@ -44,6 +46,8 @@ def verdict(answer: str, complaint: str) -> tuple[int, list[str]]:
         if "No module named" in complaint:
             return 1, ["audit: pip-audit is not whole; make venv builds the set-up that has it"]
         reason = complaint.strip().splitlines()[-1] if complaint.strip() else "no answer"
+        if not _UNREACHED.search(complaint or reason):
+            return 1, [f"audit: failed: {reason}"]
         return 0, [f"audit: skipped, since the database of vulnerabilities is not reached: {reason}"]
     known = [package for package in packages if "skip_reason" not in package]
     if not known:

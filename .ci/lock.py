@@ -32,7 +32,8 @@ _HEADS = {
 
 def main() -> None:
     """Download, look, and write both files."""
-    pins = dict(sorted({**pinned(), **dict(pin.split("==") for pin in sys.argv[1:])}.items()))
+    asked = (pin.split("==") for pin in sys.argv[1:])
+    pins = dict(sorted({**pinned(), **{normalised(name): version for name, version in asked}}.items()))
     with tempfile.TemporaryDirectory() as place:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
         wanted = [f"{name}=={version}" for name, version in pins.items()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 from typing import Any
 
 from record import RESULTS
@@ -66,13 +66,14 @@ def _true_swaps(results: Path) -> Iterator[str]:
 
     def told(recipe: str, key: str) -> str:
         values = [run[key] for run in runs[recipe]]
-        return f"{mean(values):.3g} ± {stdev(values):.1g}"
+        return f"{mean(values):.3g} ({min(values):.3g} – {max(values):.3g})"
 
     one_of = next(iter(runs.values()))[0]
     by_recipe = "; ".join(
         f"{recipe}: MSE of swaps {told(recipe, 'mse_of_swaps')} (of reconstructions "
-        f"{told(recipe, 'mse_of_reconstructions')}), style read from z {told(recipe, 'style_from_z')}, from u within a "
-        f"class {told(recipe, 'style_from_u_within_class')}, accuracy {told(recipe, 'accuracy')}"
+        f"{told(recipe, 'mse_of_reconstructions')}), style read within a class from z "
+        f"{told(recipe, 'style_from_z_within_class')}, from u {told(recipe, 'style_from_u_within_class')}, "
+        f"accuracy {told(recipe, 'accuracy')}"
         for recipe in runs
     )
     yield (

@@ -74,7 +74,7 @@ def main() -> None:
                 f"{d['value']:+.4f} [{d['low']:+.4f}, {d['high']:+.4f}]",
             )
         Console().print(table)
-    print(f"written to {record.write('other_data', found)}")
+    print(f"written to {record.write('other_data', found, threads=1)}")
 
 
 def accuracies(name: str, seed: int) -> dict[str, float]:

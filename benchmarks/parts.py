@@ -66,7 +66,7 @@ def main() -> None:
     ) as pool:
         runs = list(pool.map(figures, *zip(*asked, strict=True)))
     found = {part: [run for (name, _), run in zip(asked, runs, strict=True) if name == part] for part in PARTS}
-    print(f"written to {record.write('parts', {'by_part': found})}")
+    print(f"written to {record.write('parts', {'by_part': found}, threads=1)}")
     PAGE.write_text(replaced(PAGE.read_text(encoding="utf-8"), "parts", table()), encoding="utf-8")
 
 

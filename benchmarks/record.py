@@ -17,14 +17,38 @@ RESULTS = Path(__file__).parent / "results"
 CELLS = RESULTS / "cells"
 
 
-def write(name: str, figures: dict[str, Any], *, command: str | None = None, folder: Path = RESULTS) -> Path:
-    """Write ``<name>.json`` into the folder, whole or not at all; ``command`` is the one given, unless it is named."""
-    commit = _git("rev-parse", "HEAD")
-    changed = _git("status", "--porcelain", "--", "../src", ".", ":!results")
+def _git(*arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
+    return done.stdout.strip()
+
+
+# Of the code that is imported, not of what lies there hours later when the figures are written.
+_COMMIT = _git("rev-parse", "HEAD")
+_CHANGED = bool(_git("status", "--porcelain", "--", "../src", ".", ":!results"))
+
+
+def write(
+    name: str,
+    figures: dict[str, Any],
+    *,
+    command: str | None = None,
+    folder: Path = RESULTS,
+    threads: int | None = None,
+) -> Path:
+    """Write ``<name>.json`` into the folder, whole or not at all.
+
+    Args:
+        command: that made the figures; default: the one that was given.
+        threads: of torch; default: as many as this process has, which need not be those of the processes that fit.
+    """
     record = {
         "command": command or " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
-        "commit": f"{commit} with changes" if changed else commit or None,
-        "machine": {"processor": _processor(), "threads": torch.get_num_threads(), "torch": torch.__version__},
+        "commit": f"{_COMMIT} with changes" if _CHANGED else _COMMIT or None,
+        "machine": {
+            "processor": _processor(),
+            "threads": threads or torch.get_num_threads(),
+            "torch": torch.__version__,
+        },
         **figures,
     }
     path = folder / f"{name}.json"
@@ -40,8 +64,3 @@ def _processor() -> str:
     lines = about.read_text(encoding="utf-8").splitlines() if about.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return " ".join([platform.machine(), *names[:1]])
-
-
-def _git(*arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
-    return done.stdout.strip()

@@ -82,7 +82,7 @@ _TASKS: Mapping[str, tuple[str, str, tuple[tuple[str, ...], ...]]] = {
     ),
     "fashion-mnist-published": (
         "Fashion-MNIST, 256 labels, published size",
-        "32×32, 30 epochs, with `--precision auto`: bfloat16 where the processor multiplies it.",
+        "32×32, 30 epochs.",
         (_OF_CLASSES, _OF_PICTURES),
     ),
     "sprites-published": (
@@ -103,7 +103,7 @@ def page(cells: Sequence[Mapping[str, Any]], beyond: Sequence[str] = ()) -> str:
         *_ideas(runs),
         *_labels(runs),
         *beyond,
-        *(line for task in _TASKS if task in runs for line in _of_task(task, runs[task])),
+        *(line for task in _TASKS if task in runs for line in _of_task(task, runs[task], _precisions(cells, task))),
         _METHODS,
         *_provenance(cells),
     ]
@@ -334,9 +334,21 @@ def figure(runs: Runs) -> Figure:
     return made
 
 
-def _of_task(task: str, methods: Mapping[str, Run]) -> Iterator[str]:
+def _precisions(cells: Sequence[Mapping[str, Any]], task: str) -> dict[str, str]:
+    """Of methods with cells of a task in another precision than 32 bits."""
+    given = {cell["method"]: cell.get("precision") or "32-true" for cell in cells if cell["task"] == task}
+    return {method: precision for method, precision in given.items() if precision != "32-true"}
+
+
+def _shorter(precisions: Mapping[str, str]) -> str:
+    """Which methods were not trained in 32 bits."""
+    named = [f"*{method}* with `--precision {precision}`" for method, precision in precisions.items()]
+    return f" {', '.join(named)}." if named else ""
+
+
+def _of_task(task: str, methods: Mapping[str, Run], precisions: Mapping[str, str]) -> Iterator[str]:
     title, description, tables = _TASKS[task]
-    yield from [f"## {title}", "", description, ""]
+    yield from [f"## {title}", "", description + _shorter(precisions), ""]
     for keys in tables:
         shown = [key for key in keys if any(values_of(run, key) for run in methods.values())]
         yield "| method | " + " | ".join(MEASURES[key].title for key in shown) + " |"

@@ -56,7 +56,7 @@ def main() -> None:
             for name in uneven[0]
         },
     }
-    path = record.write("robustness", found)
+    path = record.write("robustness", found, threads=1)
     print(found)
     print(f"written to {path}")
 

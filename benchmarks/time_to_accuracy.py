@@ -2,23 +2,25 @@
 
     python benchmarks/time_to_accuracy.py [--epochs 5] [--seed 0] [--threads 2]
 
-The default is fit for few epochs at 32×32; before, between and after its epochs some steps of the plain loop
-(plain_loop.py) are timed, so that a noisy machine hurts both alike. The published recipe takes 28,140 steps of it.
+The default is fit for few epochs at 32×32, a number that was fixed before the test pictures were looked at; before,
+between and after its epochs some steps of the plain loop (plain_loop.py) are timed, so that a noisy machine hurts both
+alike. From their median the time of the 28,140 steps is estimated that the published recipe takes. The accuracy to
+reach is that of the published code (published_code.py).
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from collections.abc import Mapping
-from statistics import median
+from statistics import mean, median
 from typing import Any
 
 import lightning.pytorch as lightning
 import torch
 
 import record
-from clock import Clock
 from partedvae import PartedVAE
 from partedvae.config import Config
 from partedvae.factory import Schedule, make_model, make_objective
@@ -26,9 +28,6 @@ from partedvae.networks import lay_out
 from partedvae.scaling import Scaling
 from plain_loop import plain_step
 from tasks import Task, fashion_of_published_size
-
-PUBLISHED_ACCURACY = 0.787
-"""Of the published code after 30 epochs, as the issue that asks for this has it."""
 
 _PUBLISHED_EPOCHS, _STEPS_AT_ONCE = 30, 60
 
@@ -42,18 +41,19 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     task = fashion_of_published_size(arguments.seed)
-    clock, plain = Clock(), PlainLoop(task)
-    options = {"callbacks": [plain, clock], "precision": "auto"}
+    plain = PlainLoop(task)
+    options = {"callbacks": [plain], "precision": "auto", "accelerator": "cpu"}
     model = PartedVAE(max_epochs=arguments.epochs, random_state=arguments.seed, trainer_options=options)
     started = time.perf_counter()
     model.fit(task.x, task.y)
     seconds = time.perf_counter() - started - plain.spent
     steps = _PUBLISHED_EPOCHS * -(-len(task.x) // task.config.batch_size)
     of_plain = median(plain.seconds_a_step) * steps
+    published = [json.loads(path.read_text(encoding="utf-8")) for path in record.RESULTS.glob("published_code_*.json")]
     found = {
         "epochs": arguments.epochs,
         "accuracy": model.score(task.x_test, task.y_test),
-        "accuracy_to_reach": PUBLISHED_ACCURACY,
+        "accuracy_to_reach": round(mean(run["measured"]["accuracy"] for run in published), 4),
         "seconds": round(seconds, 1),
         "seconds_plain_loop": round(of_plain, 1),
         "share": round(seconds / of_plain, 4),
@@ -68,8 +68,8 @@ def summary(found: Mapping[str, Any]) -> str:
     return (
         f"`{found['command']}`: the accuracy {found['accuracy_to_reach']} that the published recipe has after 30 "
         f"epochs is {reached} by the default with `--precision auto` after {found['epochs']}, at "
-        f"{found['accuracy']:.3f}, in {found['share']:.2f} of the plain loop's time ({found['seconds']:.0f} of "
-        f"{found['seconds_plain_loop']:.0f} s)."
+        f"{found['accuracy']:.3f}, in {found['share']:.2f} of the time estimated for the plain loop "
+        f"({found['seconds']:.0f} of {found['seconds_plain_loop']:.0f} s; one seed)."
     )
 
 

@@ -4,7 +4,7 @@
 
 The sprites of the grid's task with a hundredth of them labelled. Mean squared errors of swaps of random pairs of
 different shapes against the true picture, beside what the mean picture of the class and the style's own picture would
-have; and how well scale, orientation and place are read from z, and from u within a class (R² of neighbours, 0 to 1).
+have; and how well scale, orientation and place are read from z and from u within a class (R² of neighbours, 0 to 1).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from itertools import product
 from multiprocessing import get_context
-from statistics import mean, stdev
+from statistics import mean
 from typing import Any
 
 import numpy as np
@@ -54,11 +54,11 @@ def main() -> None:
     ) as pool:
         runs = list(pool.map(figures, *zip(*asked, strict=True)))
     found = {recipe: [run for (name, _), run in zip(asked, runs, strict=True) if name == recipe] for recipe in RECIPES}
-    path = record.write("true_swaps", {"by_recipe": found})
+    path = record.write("true_swaps", {"by_recipe": found}, threads=1)
     table = Table("figure", *found, title="sprites, 1 % labelled")
     for key in runs[0]:
         columns = [[run[key] for run in of_recipe] for of_recipe in found.values()]
-        table.add_row(key, *(f"{mean(values):.4g} ± {stdev(values):.2g}" for values in columns))
+        table.add_row(key, *(f"{mean(values):.3g} ({min(values):.3g} – {max(values):.3g})" for values in columns))
     Console().print(table)
     print(f"written to {path}")
 
@@ -94,8 +94,12 @@ def measured(learned: Learned, task: Task, seed: int) -> dict[str, float]:
         "mse_of_class_means": error(means[shape[what]]),
         "mse_of_styles_themselves": error(x[how] / 255),
         "mse_of_reconstructions": float(np.mean((learned.decode(u, z) - x / 255) ** 2)),
-        "style_from_z": _told(z, style, seed),
-        "style_from_u_within_class": mean(_told(u[shape == k], style[shape == k], seed) for k in np.unique(shape)),
+        **{
+            f"style_from_{name}_within_class": mean(
+                _told(code[shape == k], style[shape == k], seed) for k in np.unique(shape)
+            )
+            for name, code in (("z", z), ("u", u))
+        },
     }
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from importlib.metadata import distributions
+from importlib.metadata import distributions, requires
 from typing import Any
 
 import pytest
 from audit import verdict
 from lock import ANYWHERE, BY_MACHINE, normalised, pinned
 from oldest import PROJECT, oldest
+from packaging.requirements import Requirement
 
 
 def package(name: str, *vulnerabilities: dict[str, Any]) -> dict[str, Any]:
@@ -44,6 +45,11 @@ def test_no_answer_is_said_and_skipped(answer: str) -> None:
     assert lines == ["audit: skipped, since the database of vulnerabilities is not reached: Name or service not known"]
 
 
+def test_an_audit_that_breaks_fails() -> None:
+    status, lines = verdict("", "Traceback (most recent call last):\nKeyError: 'vulns'\n")
+    assert (status, lines) == (1, ["audit: failed: KeyError: 'vulns'"])
+
+
 def test_an_audit_that_cannot_run_fails() -> None:
     status, lines = verdict(
         "", "Traceback (most recent call last):\nModuleNotFoundError: No module named 'pip_audit'\n"
@@ -72,5 +78,20 @@ def test_the_oldest_versions_are_those_that_the_project_names() -> None:
 
 def test_what_is_installed_is_what_is_pinned() -> None:
     here = {normalised(found.name): found.version.split("+")[0] for found in distributions()}
-    given = {"partedvae", "pip", "setuptools"}  # ours, and what python -m venv brings
-    assert {name: version for name, version in here.items() if name not in given} == pinned()
+    assert {name: version for name, version in here.items() if name in pinned()} == pinned()
+    # Ours, what python -m venv brings, and what the build of torch that an index gives here needs.
+    given = {"partedvae", "pip", "wheel", *_needed("torch")}
+    assert here.keys() - pinned().keys() <= given
+
+
+def _needed(name: str) -> set[str]:
+    """What a package needs, and what that needs, on this machine."""
+    found, left = set(), [name]
+    while left:
+        for line in requires(left.pop()) or []:
+            needed = Requirement(line)
+            if needed.marker is None or needed.marker.evaluate({"extra": ""}):
+                key = normalised(needed.name)
+                left += [] if key in found else [key]
+                found.add(key)
+    return found

@@ -93,6 +93,18 @@ def test_the_model_of_a_run_gives_its_metrics(run: Path) -> None:
     assert accuracy == json.loads((run / "metrics.json").read_text())["test_accuracy"]
 
 
+def test_a_run_of_an_earlier_version_is_used_all_the_same(run: Path, tmp_path: Path) -> None:
+    """With settings that training no longer has."""
+    old = tmp_path / "old"
+    shutil.copytree(run, old)
+    for name in ("run.json", "config.json"):
+        content = json.loads((old / name).read_text())
+        content["settings"]["consistency_threshold"] = 0.95
+        (old / name).write_text(json.dumps(content))
+    done = call("encode", old, "digits", "-o", tmp_path / "codes.npz")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_predictions_are_a_table(run: Path, tmp_path: Path) -> None:
     assert call("predict", run, "digits", "-o", tmp_path / "p.csv").returncode == 0
     with (tmp_path / "p.csv").open() as file:

@@ -11,6 +11,8 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from partedvae import PartedVAE
+from partedvae.extra_terms import Seen
+from partedvae.objective import Capacities, Objective, Weights
 from partedvae.precision import fastest
 
 
@@ -40,6 +42,24 @@ def test_a_gpu_is_asked_what_it_multiplies(emulated: bool, monkeypatch: pytest.M
         torch.cuda, "is_bf16_supported", lambda including_emulation: including_emulation or not emulated
     )
     assert fastest((1, 32, 32), "auto") == ("32-true" if emulated else "bf16-mixed")
+
+
+def test_posteriors_and_terms_keep_32_bits() -> None:
+    """Capacities are of KLs: in bfloat16, 7 nats come in steps of 0.03."""
+    seen = []
+
+    def look(found: Seen) -> torch.Tensor:
+        terms = Objective(Weights(1, 1, 1, 1, 1, 1, 0.1), Capacities(7, 7, 1))(
+            found.posterior, found.model.prior, found.model.likelihood.log_prob(found.output, found.x), 1
+        )
+        seen.extend([*vars(found.posterior).values(), found.output, *terms.weighted.values(), *terms.measured.values()])
+        return found.codes.sum() * 0
+
+    options = {"precision": "bf16-mixed", "accelerator": "cpu"}
+    model = PartedVAE(hidden_dim=16, max_epochs=1, extra_terms={"look": look}, trainer_options=options)
+    model.fit(np.random.default_rng(0).random((40, 16, 16)), np.arange(40) % 2)
+    assert len(seen) > 10
+    assert {found.dtype for found in seen} == {torch.float32}
 
 
 @pytest.mark.parametrize(("able", "expected"), [({"amx_bf16": True}, "bf16-mixed"), ({}, "32-true")])

@@ -63,7 +63,6 @@ def test_folds_with_missing_labels_score_by_those_that_are_known_in_one_process_
     x, _, few = digits
     flat = x.reshape(300, 64)
     alone, together = (cross_val_score(quick(), flat, few, cv=2, n_jobs=n, error_score="raise") for n in (1, 2))
-    assert (alone > 0).all()  # as a class of its own, -1 would make two thirds of the rows wrong, but not all
     np.testing.assert_allclose(alone, together, atol=0.02)
     known = few >= 0
     model = quick().fit(flat, few)

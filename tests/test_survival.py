@@ -213,6 +213,8 @@ def test_only_the_run_that_was_begun_is_gone_on_with(digits: Digits, stopped: Pa
         model(gamma_u=3.0).fit(x, few, resume_from=stopped)
     with pytest.raises(CheckpointError, match=r"4 batches an epoch; these data make 2"):
         model().fit(x[:150], few[:150], resume_from=stopped)
+    with pytest.raises(CheckpointError, match=r"of a run with precision 32-true, not bf16-mixed"):
+        model(trainer_options={"precision": "bf16-mixed"}).fit(x, few, resume_from=stopped)
     strange = stopped / "strange.ckpt"
     state = torch.load(stopped / LAST, weights_only=True)
     del state["partedvae"]

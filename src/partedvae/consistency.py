@@ -41,18 +41,20 @@ class Guesses(nn.Module):
     tensor([0.0356, 0.0356, 0.0000])
     """
 
+    log_class_prior: Tensor
     seen: Tensor
 
     def __init__(self, log_class_prior: Tensor, partition: Partition) -> None:
         super().__init__()
-        self.log_class_prior, self.partition = log_class_prior, partition
+        self.partition = partition
+        self.register_buffer("log_class_prior", log_class_prior, persistent=False)
         self.register_buffer("seen", log_class_prior.exp())
 
     def forward(self, log_c: Tensor) -> Tensor:
         """Targets (N, ΣK) of what the predictor says, log-probabilities (N, ΣK), which count in q̄ from now on."""
         mean = processes.log_mean(log_c.logsumexp(dim=0) - math.log(len(log_c))).exp()
         self.seen = _KEPT * self.seen + (1 - _KEPT) * mean.to(self.seen.dtype)
-        lifted = log_c + _ALIGNMENT * (self.log_class_prior.to(log_c.device) - self.seen.clamp(min=_LEAST).log())
+        lifted = log_c + _ALIGNMENT * (self.log_class_prior - self.seen.clamp(min=_LEAST).log())
         pairs = zip(*map(self.partition.by_attribute, (lifted, log_c)), strict=True)
         return torch.cat([_sureness(own) * (_POWER * part).softmax(dim=1) for part, own in pairs], dim=1)
 

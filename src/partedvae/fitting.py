@@ -135,6 +135,7 @@ def fit(
                 writing.stop_listening()
     if best is not None and best.weights:
         module.load_state_dict(best.weights)
+    module.require_finite_weights()
     model.cpu().eval()
     return module.history
 

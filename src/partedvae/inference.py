@@ -12,7 +12,8 @@ from partedvae.divergences import kl_categorical, kl_standard_normal
 from partedvae.model import PartedModel, Posterior, gumbel
 from partedvae.ondemand import Raw
 
-_ACTIVATIONS_AT_ONCE = 2**21  # 8 MiB of float32 in the widest layer: more leaves the cache and is slower
+_ACTIVATIONS_AT_ONCE = 2**21  # 8 MiB of float32 in the widest layer: more leaves a processor's cache and is slower
+_ON_A_GPU = 2**26  # 256 MiB, that it has something to do
 _ACTIVATIONS_PER_NUMBER = 8  # 32 channels at half the side
 _BOUND_DRAWS = 16
 _BOUND_SEED = 0
@@ -78,7 +79,8 @@ def _bound(model: PartedModel, x: Tensor) -> Tensor:
 
 
 def _parts(model: PartedModel, rows: Raw) -> Iterator[Tensor]:
-    at_once = max(1, _ACTIVATIONS_AT_ONCE // (_ACTIVATIONS_PER_NUMBER * math.prod(model.scaling.shape)))
     device = model.class_head.weight.device
+    activations = _ACTIVATIONS_AT_ONCE if device.type == "cpu" else _ON_A_GPU
+    at_once = max(1, activations // (_ACTIVATIONS_PER_NUMBER * math.prod(model.scaling.shape)))
     for part in rows.split(at_once):
         yield part.to(device)

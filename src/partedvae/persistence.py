@@ -10,11 +10,11 @@ import uuid
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
@@ -58,6 +58,16 @@ class SavedAttribute(BaseModel):
         return self
 
 
+def _without_retired(settings: Any) -> Any:
+    if not isinstance(settings, dict):
+        return settings
+    return {name: value for name, value in settings.items() if name not in _RETIRED_SETTINGS}
+
+
+SavedSettings = Annotated[Config, BeforeValidator(_without_retired)]
+"""Settings in a file, maybe of an earlier version: those that training no longer has are of no use to anybody."""
+
+
 class SavedModel(BaseModel):
     """What ``config.json`` holds."""
 
@@ -65,21 +75,13 @@ class SavedModel(BaseModel):
     format: Literal["partedvae"] = "partedvae"
     format_version: int = Field(FORMAT_VERSION, ge=1)
     partedvae_version: str
-    settings: Config
+    settings: SavedSettings
     likelihood: LikelihoodName
     class_prior: list[list[float]]
     kind: Kind
     shape: list[int]
     feature_names: list[str] | None
     attributes: list[SavedAttribute] = Field(min_length=1)
-
-    @field_validator("settings", mode="before")
-    @classmethod
-    def _without_retired(cls, settings: Any) -> Any:
-        """A saved model needs nothing of settings that training no longer has."""
-        if not isinstance(settings, dict):
-            return settings
-        return {name: value for name, value in settings.items() if name not in _RETIRED_SETTINGS}
 
     @model_validator(mode="after")
     def _agree(self) -> Self:

@@ -28,6 +28,22 @@ def all_finite(tensors: Iterable[Tensor | None]) -> bool:
     return bool(get_total_norm(found, norm_type=math.inf).isfinite())
 
 
+def require_finite(values: Mapping[str, Tensor], step: int) -> None:
+    """Look at the values of one step.
+
+    Raises:
+        TrainingDivergedError: it names those that are not finite.
+
+    >>> require_finite({"loss": torch.tensor(1.0), "u_kl": torch.tensor(float("nan"))}, step=3)
+    Traceback (most recent call last):
+    ...
+    partedvae.recorder.TrainingDivergedError: Training stopped: u_kl is nan at step 3. A lower lr, ...
+    """
+    only = Recorder()
+    only.add(values, 1, step)
+    only.require_finite()
+
+
 class Recorder:
     """Sums named values over an epoch without waiting for the device, and stops at the first that is not finite."""
 

@@ -33,7 +33,7 @@ from partedvae.data.lazy import Rows, chunks, in_memory
 from partedvae.data.subsets import random_rows
 from partedvae.estimator import PartedVAE
 from partedvae.metrics import Evaluation
-from partedvae.persistence import CONFIG, HISTORY, WEIGHTS, write_whole
+from partedvae.persistence import CONFIG, HISTORY, WEIGHTS, SavedSettings, write_whole
 from partedvae.processes import writes_files
 from partedvae.report import write_report
 from partedvae.report.sections import Subject
@@ -63,7 +63,7 @@ class Plan(BaseModel):
     n_rows: int
     labelled: list[int]
     held_out: list[int]
-    settings: Config
+    settings: SavedSettings
 
     def data(self) -> Dataset:
         """The data set, read again.

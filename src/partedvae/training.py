@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 import lightning.pytorch as lightning
@@ -24,7 +24,7 @@ from partedvae.factory import Schedule, make_objective
 from partedvae.independence import ClassIndependence
 from partedvae.model import PartedModel, Posterior
 from partedvae.objective import Terms, cross_entropy, targets_of
-from partedvae.recorder import HINT, Record, Recorder, TrainingDivergedError, all_finite
+from partedvae.recorder import HINT, Record, Recorder, TrainingDivergedError, all_finite, require_finite
 from partedvae.schedules import annealed, capacity, sharpness
 from partedvae.streaming import StreamLoader
 
@@ -116,19 +116,17 @@ class Training(lightning.LightningModule):
         main, labelled = self._both_optimizers()
         self.steps_taken += 1
         x = self.model.scaling(batch.x)
-        sound = True
         supervision = self._supervision(x, batch)
+        known = {name: loss.detach() for name, loss in supervision.items()}
         if self.config.supervised:
             self._anneal(labelled)
-            sound = self._descend(labelled, torch.stack(list(supervision.values())).sum())
+            if not self._descend(labelled, torch.stack(list(supervision.values())).sum()):
+                self._stop(known, lambda: self._supervision(x, batch))
 
         terms = self._drawn_terms(x)
-        sound = self._descend(main, terms.total) and sound
-
-        known = {name: loss.detach() for name, loss in supervision.items()}
+        if not self._descend(main, terms.total):
+            self._stop({**terms.named(), **known}, lambda: self._drawn_terms(x).weighted)
         self._train.add({**terms.named(), **known}, len(x), self.steps_taken)
-        if not sound:
-            self._stop_at(x, batch)
 
     def validation_step(self, batch: LabelledBatch, batch_idx: int) -> None:
         """The objective that the schedules end at, without noise, so that epochs can be compared."""
@@ -171,18 +169,27 @@ class Training(lightning.LightningModule):
             TrainingDivergedError: there is something in it that is not finite; the checkpoints that are there stay.
         """
         self._train.require_finite()
-        if not all_finite(self.model.parameters()):
-            raise TrainingDivergedError(
-                f"Training stopped: weights are not finite after step {self.steps_taken}. {HINT}"
-            )
+        self.require_finite_weights()
         checkpoint["partedvae"] = {
             "settings": to_json(self.config),
             "batches": self.n_batches,
+            "precision": self.trainer.precision,
             "steps_taken": self.steps_taken,
             "history": self.history,
             "epoch_so_far": self._train.state(),
             "noise": self.noise.get_state(),
         }
+
+    def require_finite_weights(self) -> None:
+        """What a GPU has made of a gradient that was not finite must not be kept.
+
+        Raises:
+            TrainingDivergedError: it names the step.
+        """
+        if not all_finite(self.model.parameters()):
+            raise TrainingDivergedError(
+                f"Training stopped: weights are not finite after step {self.steps_taken}. {HINT}"
+            )
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take up step, history and noise where the checkpoint left them.
@@ -191,7 +198,7 @@ class Training(lightning.LightningModule):
             CheckpointError: it is of other settings or data, or of another version of this program.
         """
         path, state = self.trainer.ckpt_path, checkpoint.get("partedvae", {})
-        if not isinstance(state, dict) or state.keys() < {"settings", "batches", "epoch_so_far"}:
+        if not isinstance(state, dict) or not state.keys() >= {"settings", "batches", "epoch_so_far", "precision"}:
             raise CheckpointError(f"{path} is not of this version of partedvae; begin anew.")
         here, there = to_json(self.config), state["settings"]
         different = [name for name in here if here[name] != there.get(name)]
@@ -201,12 +208,17 @@ class Training(lightning.LightningModule):
         if state["batches"] != self.n_batches:
             found = f"{state['batches']} batches an epoch; these data make {self.n_batches}"
             raise CheckpointError(f"{path} is of a run with {found}.")
+        if state["precision"] != self.trainer.precision:
+            raise CheckpointError(
+                f"{path} is of a run with precision {state['precision']}, not {self.trainer.precision}: "
+                f"--precision {state['precision']} goes on as it was begun."
+            )
         self.steps_taken, self.history, self._noise_state = state["steps_taken"], state["history"], state["noise"]
         self._batches_done = self.steps_taken - self.n_batches * len(self.history)
         self._train.take_up(state["epoch_so_far"])
 
     def _terms(self, x: Tensor, posterior: Posterior, codes: Tensor, step: int) -> Terms:
-        output = self.model.decoder(codes)
+        output = self.model.decoder(codes).to(x.dtype)  # whatever the networks compute in
         terms = self.objective(posterior, self.model.prior, self.model.likelihood.log_prob(output, x), step)
         if self.independence is not None:
             told = self.independence(posterior.z_mean, posterior.log_c.exp())
@@ -262,14 +274,16 @@ class Training(lightning.LightningModule):
         optimizer.step()
         return True
 
-    def _stop_at(self, x: Tensor, batch: Batch) -> NoReturn:
-        """Name what is not finite: terms if they are not themselves, else those whose gradient is not."""
-        self._train.require_finite()
+    def _stop(self, values: Mapping[str, Tensor], again: Callable[[], Mapping[str, Tensor]]) -> NoReturn:
+        """Name what is not finite: values if they are not themselves, else the terms whose gradient is not.
+
+        Several processes would have to look for those together, and may be here for different reasons: they do not.
+        """
+        require_finite(values, self.steps_taken)
         weights = list(self.model.parameters())
-        terms = {**(self._supervision(x, batch) if self.config.supervised else {}), **self._drawn_terms(x).weighted}
         bad = [
             name
-            for name, term in terms.items()
+            for name, term in (again() if processes.world()[1] == 1 else {}).items()
             if term.requires_grad
             and not all_finite(torch.autograd.grad(term, weights, retain_graph=True, allow_unused=True))
         ]

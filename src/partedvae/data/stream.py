@@ -80,7 +80,7 @@ class Stream:
         """The rows, or one error that names the source: the library's own are of many kinds, and may not."""
         try:
             yield from examples
-        except DataError:
+        except (DataError, MemoryError):
             raise
         except Exception as error:
             reason = " ".join(str(error).split())
