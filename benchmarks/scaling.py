@@ -102,8 +102,9 @@ _HOW = [
     "(`torchrun --nnodes 8 --nproc-per-node 4 -m partedvae train …`). `batch_size` is of each process. Rows and "
     "labelled rows are dealt to processes from the same draws; capacities, the mean of q(c given x) and the dependence "
     "of z on c are computed over the batches of all, so that these terms and their gradients are those of one process "
-    "with the whole batch (`tests/test_processes.py`). Noise, blends and swaps are of each process. One process writes files. If one is "
-    "killed, the others end with a line that says so, and `--resume` goes on from the last checkpoint.",
+    "with the whole batch (`tests/test_processes.py`). Noise, blends and swaps are of each process. One "
+    "process writes files. If one is killed, the others end with a line that says so, and `--resume` goes on from the "
+    "last checkpoint.",
     "",
     "A search of settings is shared by machines through a database: `partedvae tune DATA --out STUDY --storage "
     "postgresql://…` on each of them.",
