@@ -25,9 +25,10 @@ def _read(results: Path, name: str) -> dict[str, Any] | None:
     return content
 
 
-def _of(found: dict[str, Any]) -> str:
-    """Which code made them: these measurements are made again more seldom than the recipe changes."""
-    return f", commit {found['commit'][:7]}{found['commit'][40:]}" if found["commit"] else ""
+def _made(found: dict[str, Any]) -> str:
+    """By what and of which code: these measurements are made again more seldom than the recipe changes."""
+    commit = f", commit {found['commit'][:7]}{found['commit'][40:]}" if found["commit"] else ""
+    return f"(`{found['command']}`{commit})"
 
 
 def _robustness(results: Path) -> Iterator[str]:
@@ -36,7 +37,7 @@ def _robustness(results: Path) -> Iterator[str]:
         return
     seeds, uneven = found["digits"], found["imbalance"]
     yield (
-        f"- **Seeds** (`{found['command']}`{_of(found)}): digits, 5 labels a class, {len(seeds['by_seed'])} splits and starts: "
+        f"- **Seeds** {_made(found)}: digits, 5 labels a class, {len(seeds['by_seed'])} splits and starts: "
         f"{seeds['mean']:.3f} ± {seeds['sd']:.3f}, the least {seeds['least']:.3f}; {seeds['collapsed']} collapsed."
     )
     named = {name: f"{figure['mean']:.3f} ± {figure['sd']:.3f}" for name, figure in uneven.items()}
@@ -60,7 +61,7 @@ def _other_data(results: Path) -> Iterator[str]:
             gap = f" (default less it {difference['value']:+.3f} [{difference['low']:+.3f}, {difference['high']:+.3f}])"
             own = f"{method} {figure['mean']:.3f} ± {figure['sd']:.3f}"
             compared.append(own + ("" if method == "default" else gap))
-        yield f"- **{name}** (`{found['command']}`{_of(found)}), accuracy, {len(data['by_seed'])} seeds: {'; '.join(compared)}."
+        yield f"- **{name}** {_made(found)}, accuracy, {len(data['by_seed'])} seeds: {'; '.join(compared)}."
 
 
 def _true_swaps(results: Path) -> Iterator[str]:
@@ -82,7 +83,7 @@ def _true_swaps(results: Path) -> Iterator[str]:
         for recipe in runs
     )
     yield (
-        f"- **Swaps beside the truth** (`{found['command']}`{_of(found)}): the shape of one sprite in the style of another, "
+        f"- **Swaps beside the truth** {_made(found)}: the shape of one sprite in the style of another, "
         f"{len(runs['published'])} seeds. {by_recipe}. The mean picture of the class has an MSE of "
         f"{one_of['mse_of_class_means']:.3g}, the style's own picture, shape and all, one of "
         f"{one_of['mse_of_styles_themselves']:.3g}."
@@ -95,7 +96,7 @@ def _suggestions(results: Path) -> Iterator[str]:
         curve = ", ".join(f"{name}: {figure['mean']:.3f}" for name, figure in found["summary"].items())
         gap = found["difference"]
         yield (
-            f"- **Suggested labels**, {path.stem.removeprefix('suggest_')} (`{found['command']}`{_of(found)}), accuracy, "
+            f"- **Suggested labels**, {path.stem.removeprefix('suggest_')} {_made(found)}, accuracy, "
             f"{len(found['by_seed'])} seeds: {curve}. 60 suggested less 100 random: {gap['value']:+.3f} "
             f"[{gap['low']:+.3f}, {gap['high']:+.3f}]."
         )
