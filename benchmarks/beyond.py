@@ -72,7 +72,8 @@ def _true_swaps(results: Path) -> Iterator[str]:
 
     def told(recipe: str, key: str) -> str:
         values = [run[key] for run in runs[recipe]]
-        return f"{mean(values):.3g} ({min(values):.3g} – {max(values):.3g})"
+        spread = f" ({min(values):.3g} – {max(values):.3g})" if len(values) > 1 else ""
+        return f"{mean(values):.3g}{spread}"
 
     one_of = next(iter(runs.values()))[0]
     by_recipe = "; ".join(
@@ -84,7 +85,7 @@ def _true_swaps(results: Path) -> Iterator[str]:
     )
     yield (
         f"- **Swaps beside the truth** {_made(found)}: the shape of one sprite in the style of another, "
-        f"{len(runs['published'])} seeds. {by_recipe}. The mean picture of the class has an MSE of "
+        f"{len(runs['published'])} seed{'s'[: len(runs['published']) > 1]}. {by_recipe}. The mean picture of the class has an MSE of "
         f"{one_of['mse_of_class_means']:.3g}, the style's own picture, shape and all, one of "
         f"{one_of['mse_of_styles_themselves']:.3g}."
     )
