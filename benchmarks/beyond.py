@@ -85,7 +85,7 @@ def _true_swaps(results: Path) -> Iterator[str]:
     )
     yield (
         f"- **Swaps beside the truth** {_made(found)}: the shape of one sprite in the style of another, "
-        f"{len(runs['published'])} seed{'s'[: len(runs['published']) > 1]}. {by_recipe}. The mean picture of the class has an MSE of "
+        f"seeds: {len(runs['published'])}. {by_recipe}. The mean picture of the class has an MSE of "
         f"{one_of['mse_of_class_means']:.3g}, the style's own picture, shape and all, one of "
         f"{one_of['mse_of_styles_themselves']:.3g}."
     )
