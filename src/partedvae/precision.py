@@ -11,7 +11,7 @@ _PAYS_FROM = 256  # numbers in an observation; of smaller ones, changing numbers
 
 
 def fastest(shape: tuple[int, ...], accelerator: str = "auto") -> str:
-    """Lightning's name of the fastest precision that learns as well: a rule, so that equal runs stay equal.
+    """Lightning's name of the fastest precision here: a rule, so that equal runs stay equal.
 
     ``bf16-mixed`` for pictures of 256 numbers or more (16×16) where the processor multiplies bfloat16 (AMX, AVX-512
     BF16) or the GPU does; else ``32-true``. Weights, their gradients, posteriors and the terms of the loss stay in 32

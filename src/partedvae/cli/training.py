@@ -56,7 +56,7 @@ def train(
     ] = None,
     precision: Annotated[
         str | None,
-        typer.Option(help="Lightning's precision: 32, bf16-mixed, …; auto: the fastest here that learns as well"),
+        typer.Option(help="Lightning's precision: 32, bf16-mixed, …; auto: the fastest here"),
     ] = None,
     logger: Annotated[str | None, typer.Option(help="csv or tensorboard; written to RUN/logs")] = None,
     quiet: QuietOption = False,
