@@ -46,7 +46,7 @@ def test_a_model_of_large_pictures_is_kept_bit_for_bit(shape: tuple[int, ...], t
     for name, weight in loaded.net_.state_dict().items():
         assert torch.equal(weight, model.net_.state_dict()[name])
     np.testing.assert_array_equal(loaded.transform(x), model.transform(x))
-    np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).transform(x), model.transform(x))  # noqa: S301
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).transform(x), model.transform(x))  # noqa: S301  # our own
 
 
 @pytest.fixture

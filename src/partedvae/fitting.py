@@ -69,7 +69,7 @@ def fit(
         resume_from: checkpoint to go on from.
 
     Raises:
-        TrainingDivergedError: a term of the loss is no longer finite.
+        TrainingDivergedError: a term of the loss, its gradient or a weight is no longer finite.
         CheckpointError: ``resume_from`` is not of this run.
         ProcessLostError: one of several processes has ended.
         MemoryError: a step needs more memory than there is.
