@@ -14,7 +14,7 @@ from sklearn.ensemble import ExtraTreesClassifier
 from torch import Tensor, nn
 
 from partedvae import PartedVAE
-from partedvae.augmentation import Augmentation, augmentation_for, change_features, change_pictures
+from partedvae.augmentation import Augmentation, augmentation_for, change_features, change_pictures, shift_pictures
 from partedvae.config import PRESETS, Config
 from partedvae.consistency import Guesses, blended
 from partedvae.exchange import unrecognised
@@ -175,9 +175,10 @@ def test_cross_entropy_of_targets_is_that_of_the_labels_that_are_known(seed: int
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 13, 9), (5,), (1,)])
-def test_augmentation_keeps_shape_and_range_and_follows_its_noise(shape: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("n_attributes", [1, 3])
+def test_augmentation_keeps_shape_and_range_and_follows_its_noise(shape: tuple[int, ...], n_attributes: int) -> None:
     x = torch.rand(20, *shape, generator=noise(1))
-    augment = augmentation_for(shape)
+    augment = augmentation_for(shape, n_attributes)
     once, again, other = augment(x, noise(2)), augment(x, noise(2)), augment(x, noise(3))
     assert once.shape == x.shape
     assert once.dtype == x.dtype
@@ -199,6 +200,18 @@ def test_pictures_are_moved_not_mirrored() -> None:
     assert float(centre.std()) > 0.5
 
 
+def test_with_several_attributes_what_a_picture_shows_keeps_its_size_and_its_direction() -> None:
+    x = torch.zeros(500, 1, 32, 32)
+    x[:, :, 14:16, 12:20] = 1
+    changed = shift_pictures(x, noise())
+    whole = changed[changed.sum(dim=(1, 2, 3)) > 15.9, 0]  # those that no hole has taken from
+    width, height = ((whole > 0.05).any(dim=dim).sum(dim=1) for dim in (1, 2))  # more than a hole shows
+    assert len(whole) > 100
+    assert set(width.tolist()) <= {8, 9}  # nine where the shift is not of whole pixels
+    assert set(height.tolist()) <= {2, 3}
+    assert float((whole.sum(dim=1) @ torch.arange(32.0)).std()) > 10  # they were shifted
+
+
 def test_features_keep_the_values_of_their_column() -> None:
     x = torch.stack([torch.arange(100.0), torch.randint(2, (100,), generator=noise()).float()], dim=1)
     changed = change_features(x, noise())
@@ -210,8 +223,8 @@ def test_features_keep_the_values_of_their_column() -> None:
 def test_published_presets_are_without_what_we_add() -> None:
     for name, settings in PRESETS.items():
         config = Config.checked(settings)
-        added = [bool(part) for part in (config.gamma_zc, config.gamma_swap, config.consistency, config.fit_prior)]
-        assert added == [name == "default"] * 4, name
+        parts = (config.gamma_zc, config.gamma_swap, config.consistency, config.fit_prior, config.averaged_steps)
+        assert [bool(part) for part in parts] == [name == "default"] * 5, name
 
 
 def test_each_part_has_its_column_in_the_history() -> None:

@@ -19,13 +19,21 @@ _HOLE = 0.6  # side of the square that is erased, of the picture's side
 _REPLACED = 0.5  # of the features
 
 
-def augmentation_for(shape: tuple[int, ...]) -> Augmentation:
+def augmentation_for(shape: tuple[int, ...], n_attributes: int) -> Augmentation:
     """What suits observations of ``shape``: pictures are moved and partly erased, features partly replaced.
 
-    >>> augmentation_for((1, 8, 8)) is change_pictures, augmentation_for((30,)) is change_features
-    (True, True)
+    Where there are several attributes, one may well be a size or a direction: then pictures are not zoomed or turned.
+
+    >>> augmentation_for((1, 8, 8), n_attributes=1) is change_pictures
+    True
+    >>> augmentation_for((1, 8, 8), n_attributes=2) is shift_pictures
+    True
+    >>> augmentation_for((30,), n_attributes=2) is change_features
+    True
     """
-    return change_pictures if len(shape) == 3 else change_features
+    if len(shape) == 1:
+        return change_features
+    return change_pictures if n_attributes == 1 else shift_pictures
 
 
 def changed(x: Tensor, augment: Augmentation, generator: torch.Generator) -> Tensor:
@@ -58,20 +66,41 @@ def change_pictures(x: Tensor, generator: torch.Generator) -> Tensor:
     strength = noise[7].abs()
     turn, shear, right, down, zoom, stretch = strength * noise[:6]
     turn, zoom, stretch = _TURN * turn, _ZOOM**zoom, _STRETCH**stretch
-    # Coordinates go from −1 to 1: a shift by all of the side is one by 2.
-    across = torch.stack([turn.cos() * zoom * stretch, _SHEAR * shear - turn.sin() * zoom, 2 * _SHIFT * right], dim=1)
-    along = torch.stack([turn.sin() * zoom, turn.cos() * zoom / stretch, 2 * _SHIFT * down], dim=1)
-    grid = F.affine_grid(torch.stack([across, along], dim=1).to(x.dtype), list(x.shape), align_corners=False)
-    moved = F.grid_sample(x, grid, align_corners=False)
-    side = _HOLE * strength * noise[6].abs()
-    return _with_holes(moved, side, generator)
+    across = [turn.cos() * zoom * stretch, _SHEAR * shear - turn.sin() * zoom, 2 * _SHIFT * right]
+    along = [turn.sin() * zoom, turn.cos() * zoom / stretch, 2 * _SHIFT * down]
+    return _with_holes(_moved(x, across, along), strength * noise[6].abs(), generator)
 
 
-def _with_holes(x: Tensor, side: Tensor, generator: torch.Generator) -> Tensor:
-    """Pictures with a square, of sides (N,) relative to theirs, of their mean colour somewhere."""
+def shift_pictures(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Shift each picture a little, and erase a square of it; what it shows keeps its size and its direction.
+
+    Args:
+        x: (N, C, H, W).
+        generator: of the noise, on the device of x.
+    """
+    noise = torch.empty(4, len(x), device=x.device).uniform_(-1, 1, generator=generator)
+    strength = noise[3].abs()
+    right, down = strength * noise[:2]
+    same, none = torch.ones_like(strength), torch.zeros_like(strength)
+    moved = _moved(x, [same, none, 2 * _SHIFT * right], [none, same, 2 * _SHIFT * down])
+    return _with_holes(moved, strength * noise[2].abs(), generator)
+
+
+def _moved(x: Tensor, across: list[Tensor], along: list[Tensor]) -> Tensor:
+    """Pictures whose points come from elsewhere: two rows of an affine map, each number (N,).
+
+    Coordinates go from −1 to 1: a shift by all of the side is one by 2.
+    """
+    maps = torch.stack([torch.stack(across, dim=1), torch.stack(along, dim=1)], dim=1)
+    grid = F.affine_grid(maps.to(x.dtype), list(x.shape), align_corners=False)
+    return F.grid_sample(x, grid, align_corners=False)
+
+
+def _with_holes(x: Tensor, size: Tensor, generator: torch.Generator) -> Tensor:
+    """Pictures with a square of their mean colour somewhere, of sizes (N,) between none and the largest."""
     centre = torch.empty(2, len(x), 1, device=x.device).uniform_(generator=generator)
     row, column = (
-        ((torch.arange(n, device=x.device) + 0.5) / n - middle).abs() < side[:, None] / 2
+        ((torch.arange(n, device=x.device) + 0.5) / n - middle).abs() < _HOLE * size[:, None] / 2
         for n, middle in zip(x.shape[2:], centre, strict=True)
     )
     hole = (row[:, :, None] & column[:, None, :])[:, None]

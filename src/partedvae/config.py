@@ -98,6 +98,11 @@ class Config(BaseModel):
     lr_patience: int | None = Field(
         None, ge=0, description="epochs without progress after which a learning rate is halved; null: never"
     )
+    averaged_steps: int = Field(
+        100,
+        ge=0,
+        description="steps whose weights the fitted model averages, at most a tenth of the run; 0: as published",
+    )
     validation_fraction: float = Field(
         0.0, ge=0, lt=1, description="share of the observations that training does not see and validation does"
     )
@@ -149,6 +154,7 @@ _WITHOUT_OURS: dict[str, Any] = {
     "gamma_h": 5.0,
     "lr_labelled": 1e-3,
     "lr_labelled_end": 1.0,
+    "averaged_steps": 0,
 }
 
 _PUBLISHED: dict[str, Any] = _WITHOUT_OURS | {

@@ -109,6 +109,7 @@ class PartedVAE(Predicts, Encodes, Generates, BaseEstimator):  # type: ignore[mi
         lr_labelled: float = _DEFAULT.lr_labelled,
         lr_labelled_end: float = _DEFAULT.lr_labelled_end,
         lr_patience: int | None = _DEFAULT.lr_patience,
+        averaged_steps: int = _DEFAULT.averaged_steps,
         validation_fraction: float = _DEFAULT.validation_fraction,
         early_stopping: bool = _DEFAULT.early_stopping,
         early_stopping_patience: int = _DEFAULT.early_stopping_patience,
@@ -150,6 +151,7 @@ class PartedVAE(Predicts, Encodes, Generates, BaseEstimator):  # type: ignore[mi
         self.lr_labelled = lr_labelled
         self.lr_labelled_end = lr_labelled_end
         self.lr_patience = lr_patience
+        self.averaged_steps = averaged_steps
         self.validation_fraction = validation_fraction
         self.early_stopping = early_stopping
         self.early_stopping_patience = early_stopping_patience

@@ -136,6 +136,8 @@ def fit(
     if best is not None and best.weights:
         module.load_state_dict(best.weights)
     module.require_finite_weights()
+    if module.fitted is not model:
+        model.load_state_dict(module.fitted.state_dict())
     model.cpu().eval()
     return module.history
 

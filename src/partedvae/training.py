@@ -14,6 +14,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from partedvae import processes
 from partedvae.augmentation import Augmentation, augmentation_for, changed
+from partedvae.averaging import Average
 from partedvae.batches import Batch, Draws, LabelledBatch, mixed
 from partedvae.checkpoints import CheckpointError
 from partedvae.config import Config, to_json
@@ -55,7 +56,7 @@ class Training(lightning.LightningModule):
     ) -> None:
         super().__init__()
         self.n_batches = n_batches
-        self.augment = augment or augmentation_for(model.scaling.shape)
+        self.augment = augment or augmentation_for(model.scaling.shape, model.partition.n_attributes)
         self.independence = (
             ClassIndependence(model.partition, _BATCHES_REMEMBERED * config.batch_size * n_processes)
             if config.gamma_zc and model.partition.z_dim
@@ -64,6 +65,7 @@ class Training(lightning.LightningModule):
         self.guesses = (
             Guesses(model.prior.log_class_prior, model.partition) if config.supervised and config.consistency else None
         )
+        self.average = Average(model, config.averaged_steps) if config.averaged_steps > 1 else None
         self.extra_terms = dict(extra_terms or {})
         self.automatic_optimization = False
         self.model, self.config, self.schedule, self.seed = model, config, schedule, seed
@@ -126,13 +128,16 @@ class Training(lightning.LightningModule):
         terms = self._drawn_terms(x)
         if not self._descend(main, terms.total):
             self._stop({**terms.named(), **known}, lambda: self._drawn_terms(x).weighted)
+        if self.average is not None:
+            self.average.follow(self.model, self.steps_taken)
         self._train.add({**terms.named(), **known}, len(x), self.steps_taken)
 
     def validation_step(self, batch: LabelledBatch, batch_idx: int) -> None:
         """The objective that the schedules end at, without noise, so that epochs can be compared."""
-        x = self.model.scaling(batch.x)
-        posterior = self.model.infer(x)
-        terms = self._terms(x, posterior, posterior.mean, self.objective.capacities.steps)
+        model = self.fitted
+        x = model.scaling(batch.x)
+        posterior = model.infer(x)
+        terms = self._terms(model, x, posterior, posterior.mean, self.objective.capacities.steps)
         self._validation.add(terms.named(), len(x), self.steps_taken)
 
     def on_validation_epoch_end(self) -> None:
@@ -217,16 +222,21 @@ class Training(lightning.LightningModule):
         self._batches_done = self.steps_taken - self.n_batches * len(self.history)
         self._train.take_up(state["epoch_so_far"])
 
-    def _terms(self, x: Tensor, posterior: Posterior, codes: Tensor, step: int) -> Terms:
-        output = self.model.decoder(codes).to(x.dtype)  # whatever the networks compute in
-        terms = self.objective(posterior, self.model.prior, self.model.likelihood.log_prob(output, x), step)
+    @property
+    def fitted(self) -> PartedModel:
+        """What training leaves: the average of the last steps, or the last weights."""
+        return self.model if self.average is None else self.average.model
+
+    def _terms(self, model: PartedModel, x: Tensor, posterior: Posterior, codes: Tensor, step: int) -> Terms:
+        output = model.decoder(codes).to(x.dtype)  # whatever the networks compute in
+        terms = self.objective(posterior, model.prior, model.likelihood.log_prob(output, x), step)
         if self.independence is not None:
             told = self.independence(posterior.z_mean, posterior.log_c.exp())
             terms = terms.plus("zc_term", self.config.gamma_zc * told, zc_dependence=told)
-        if self.config.gamma_swap and self.model.partition.z_dim:
-            missed = unrecognised(self.model, posterior, codes)
+        if self.config.gamma_swap and model.partition.z_dim:
+            missed = unrecognised(model, posterior, codes)
             terms = terms.plus("swap_term", self.config.gamma_swap * missed, swap_kl=missed)
-        return with_extra(terms, self.extra_terms, Seen(x, posterior, codes, output, self.model, step))
+        return with_extra(terms, self.extra_terms, Seen(x, posterior, codes, output, model, step))
 
     def _supervision(self, x: Tensor, batch: Batch) -> dict[str, Tensor]:
         """What the labelled optimiser descends, by name, weights included."""
@@ -258,7 +268,7 @@ class Training(lightning.LightningModule):
         """The objective of observations, with classes and codes drawn."""
         slope = sharpness(self.steps_taken, self.schedule.sharpness_steps)
         posterior = self.model.infer(x, slope, self.noise)
-        return self._terms(x, posterior, posterior.sample(self.noise), self.steps_taken)
+        return self._terms(self.model, x, posterior, posterior.sample(self.noise), self.steps_taken)
 
     def _descend(self, optimizer: LightningOptimizer, loss: Tensor) -> bool:
         """Take a step, or say no: a gradient that is not finite would spoil the weights.
