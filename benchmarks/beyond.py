@@ -87,7 +87,10 @@ def _true_swaps(results: Path) -> Iterator[str]:
         f"- **Swaps beside the truth** {_made(found)}: the shape of one sprite in the style of another, "
         f"seeds: {len(runs['published'])}. {by_recipe}. The mean picture of the class has an MSE of "
         f"{one_of['mse_of_class_means']:.3g}, the style's own picture, shape and all, one of "
-        f"{one_of['mse_of_styles_themselves']:.3g}."
+        f"{one_of['mse_of_styles_themselves']:.3g}. No picture can be expected to be nearer than "
+        f"{one_of['mse_of_the_best_with_orientation_as_seen']:.3g}, since a square does not show by which "
+        f"quarter it is turned, nor than {one_of['mse_of_the_best_without_orientation']:.3g} unless orientations of "
+        "different shapes are matched, of which nothing in the data speaks."
     )
 
 

@@ -36,6 +36,7 @@ MEASURES: Mapping[str, Measure] = {
     "swap_style_class": Measure("class of z's picture in swaps", -1),
     "generation_accuracy": Measure("samples recognised"),
     "generation_diversity": Measure("diversity of samples", 0, 2),
+    "reconstruction_diversity": Measure("diversity of reconstructions", 0, 2),
     "mse": Measure("MSE", -1, 4),
     "z_kl": Measure("KL(z), nats", 0, 1),
     "z_active": Measure("active columns of z", 0, 1),

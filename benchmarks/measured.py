@@ -96,6 +96,10 @@ def _of_generator(learned: Learned, task: Task, oracle: Oracle, seed: int) -> di
         drawn = {k: learned.sample(_SAMPLES, k, seed + k) for k in range(len(task.names))}
         found["generation_accuracy"] = float(np.mean([np.mean(oracle.judge(s) == k) for k, s in drawn.items()]))
         found["generation_diversity"] = float(np.mean([diversity(s, x[truth == k]) for k, s in drawn.items()]))
+        # What the codes hold of the data's diversity: samples from them can hardly have more.
+        found["reconstruction_diversity"] = float(
+            np.mean([diversity(reconstruction[truth == k], x[truth == k]) for k in drawn])
+        )
     return found
 
 

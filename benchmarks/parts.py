@@ -40,6 +40,7 @@ PARTS: Mapping[str, Mapping[str, Any]] = {
     "without independence": {"gamma_zc": 0.0},
     "without swaps": {"gamma_swap": 0.0},
     "without the fitted prior": {"fit_prior": False},
+    "without the average of weights": {"averaged_steps": 0},
     "without all of them (preset `paper`)": preset("paper"),
 }
 _SHOWN = {

@@ -38,6 +38,7 @@ _OF_PICTURES = (
     "swap_normalised",
     "generation_accuracy",
     "generation_diversity",
+    "reconstruction_diversity",
     "mse",
     "z_kl",
     "z_active",

@@ -4,7 +4,9 @@
 
 The sprites of the grid's task with a hundredth of them labelled. Mean squared errors of swaps of random pairs of
 different shapes against the true picture, beside what the mean picture of the class and the style's own picture would
-have; and how well scale, orientation and place are read from z and from u within a class (R² of neighbours, 0 to 1).
+have, and beside the best that can be had: a square shows its orientation but for quarters of a turn, an ellipse but for
+halves, and which way a heart would point for an ellipse nothing in the data says. And how well scale, orientation and
+place are read from z and from u within a class (R² of neighbours, 0 to 1).
 """
 
 from __future__ import annotations
@@ -38,8 +40,10 @@ Array = NDArray[Any]
 
 RECIPES: Mapping[str, Mapping[str, Any]] = {"published": {}, "our recipe": ADDITIONS["our recipe"]}
 _PAIRS, _NEIGHBOURS = 5_000, 10
+_PAIRS_OF_BEST = 500  # each drawn in all its orientations
 _GRID = GRIDS["sprites"]
 _SYMMETRY = np.array([4, 2, 1])  # a square turned by a quarter is the same square, an ellipse by a half
+_ALIKE = 0.55  # of a step between orientations: fractions of a turn are not whole numbers of steps
 
 
 def main() -> None:
@@ -93,6 +97,7 @@ def measured(learned: Learned, task: Task, seed: int) -> dict[str, float]:
         "mse_of_swaps": error(learned.decode(u[what], z[how])),
         "mse_of_class_means": error(means[shape[what]]),
         "mse_of_styles_themselves": error(x[how] / 255),
+        **best_possible(what[:_PAIRS_OF_BEST], how[:_PAIRS_OF_BEST], factors, truth[:_PAIRS_OF_BEST]),
         "mse_of_reconstructions": float(np.mean((learned.decode(u, z) - x / 255) ** 2)),
         **{
             f"style_from_{name}_within_class": mean(
@@ -110,6 +115,26 @@ def true_swaps(what: Array, how: Array, size: tuple[int, ...]) -> Array:
     factors[:, column] = what[:, column]
     pictures = Sprites("sprites", 64)[_GRID.points(factors)]
     return resize(pictures, (size[0], size[1])) / 255
+
+
+def best_possible(what: Array, how: Array, factors: Array, truth: Array) -> dict[str, float]:
+    """Errors of expected pictures, the shape, scale and place known: the orientation as far as it is seen, and not."""
+    column, shape = _GRID.column("orientation"), factors[how, _GRID.column("shape")]
+    angles = np.array(_GRID.values[column], dtype=float)
+    turned = factors[how].copy()
+    pictures, seen_alike = [], []
+    for number, angle in enumerate(angles):
+        turned[:, column] = number
+        pictures.append(true_swaps(factors[what], turned, truth.shape[1:]))
+        off = (angle - angles[factors[how, column]]) * _SYMMETRY[shape]
+        seen_alike.append(np.abs(np.angle(np.exp(1j * off))) < _ALIKE * angles[1] * _SYMMETRY[shape])
+    drawn, alike = np.stack(pictures), np.stack(seen_alike)[:, :, None, None]
+    return {
+        "mse_of_the_best_with_orientation_as_seen": float(
+            np.mean(((drawn * alike).sum(0) / alike.sum(0) - truth) ** 2)
+        ),
+        "mse_of_the_best_without_orientation": float(np.mean((drawn.mean(axis=0) - truth) ** 2)),
+    }
 
 
 def _styles(factors: Array, shape: Array) -> Array:

@@ -34,7 +34,7 @@ _SCALE_LR = 20.0  # the one number that is the likelihood's scale has orders of 
 
 
 class Training(lightning.LightningModule):
-    """One step: the labelled Adam takes a step on what is known of classes, then the main Adam one on the objective.
+    """One step: the labelled Adam takes a step on what is known of classes, the main Adam one on the objective.
 
     The labelled optimiser moves only the encoder and the class head: for the labels, and for what
     :mod:`partedvae.consistency` expects of observations without one. The noise comes from a generator of its own, which
@@ -114,23 +114,38 @@ class Training(lightning.LightningModule):
         self._sampler.skip(0)
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
-        """One step of each optimiser."""
-        main, labelled = self._both_optimizers()
+        """One step of each optimiser: first of the labelled one, as published, unless it needs what the other is told.
+
+        Guesses are what the predictor says of the batch as the main step sees it: nothing asks the encoder for them.
+        """
         self.steps_taken += 1
         x = self.model.scaling(batch.x)
-        supervision = self._supervision(x, batch)
-        known = {name: loss.detach() for name, loss in supervision.items()}
-        if self.config.supervised:
-            self._anneal(labelled)
-            if not self._descend(labelled, torch.stack(list(supervision.values())).sum()):
-                self._stop(known, lambda: self._supervision(x, batch))
-
-        terms = self._drawn_terms(x)
-        if not self._descend(main, terms.total):
-            self._stop({**terms.named(), **known}, lambda: self._drawn_terms(x).weighted)
+        known = self._learn_classes(batch) if self.guesses is None else {}
+        terms, log_c = self._learn_codes(x)
+        if self.guesses is not None:
+            known = self._learn_classes(batch, (x, self.guesses(log_c)))
         if self.average is not None:
             self.average.follow(self.model, self.steps_taken)
-        self._train.add({**terms.named(), **known}, len(x), self.steps_taken)
+        self._train.add({**terms, **known}, len(x), self.steps_taken)
+
+    def _learn_codes(self, x: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        """A step of the main optimiser; the terms, and what was said of classes."""
+        main, _ = self._both_optimizers()
+        posterior, terms = self._drawn(x)
+        if not self._descend(main, terms.total):
+            self._stop(terms.named(), lambda: self._drawn(x)[1].weighted)
+        return terms.named(), posterior.log_c.detach()
+
+    def _learn_classes(self, batch: Batch, guessed: tuple[Tensor, Tensor] | None = None) -> dict[str, Tensor]:
+        """A step of the labelled optimiser; its terms, weights included."""
+        _, labelled = self._both_optimizers()
+        terms = self._supervision(batch, guessed)
+        known = {name: loss.detach() for name, loss in terms.items()}
+        if self.config.supervised:
+            self._anneal(labelled)
+            if not self._descend(labelled, torch.stack(list(terms.values())).sum()):
+                self._stop(known, lambda: self._supervision(batch, guessed))
+        return known
 
     def validation_step(self, batch: LabelledBatch, batch_idx: int) -> None:
         """The objective that the schedules end at, without noise, so that epochs can be compared."""
@@ -238,16 +253,15 @@ class Training(lightning.LightningModule):
             terms = terms.plus("swap_term", self.config.gamma_swap * missed, swap_kl=missed)
         return with_extra(terms, self.extra_terms, Seen(x, posterior, codes, output, model, step))
 
-    def _supervision(self, x: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """What the labelled optimiser descends, by name, weights included."""
+    def _supervision(self, batch: Batch, guessed: tuple[Tensor, Tensor] | None) -> dict[str, Tensor]:
+        """What the labelled optimiser descends, by name, weights included; of observations with guesses if given."""
         layout, labelled = self.model.partition, self.model.scaling(batch.x_labelled)
         targets = targets_of(batch.labels, layout)
-        if self.guesses is None:
+        if guessed is None:
             return {"cross_entropy": cross_entropy(self._log_classes(labelled), targets, layout)}
-        with torch.no_grad():
-            guesses = self.guesses(self._log_classes(x))
         # Labelled observations are changed and blended too: few as they are, they would be learned by heart.
         labelled, targets = blended(changed(labelled, self.augment, self.noise), targets, self.noise)
+        x, guesses = guessed
         x, guesses = blended(changed(x, self.augment, self.noise), guesses, self.noise)
         of_labelled, of_all = self._log_classes(torch.cat([labelled, x])).split([len(labelled), len(x)])
         return {
@@ -264,11 +278,11 @@ class Training(lightning.LightningModule):
         for group in labelled.param_groups:
             group["lr"] *= annealed(self.steps_taken, steps, end) / annealed(self.steps_taken - 1, steps, end)
 
-    def _drawn_terms(self, x: Tensor) -> Terms:
-        """The objective of observations, with classes and codes drawn."""
+    def _drawn(self, x: Tensor) -> tuple[Posterior, Terms]:
+        """The posterior and the objective of observations, with classes and codes drawn."""
         slope = sharpness(self.steps_taken, self.schedule.sharpness_steps)
         posterior = self.model.infer(x, slope, self.noise)
-        return self._terms(self.model, x, posterior, posterior.sample(self.noise), self.steps_taken)
+        return posterior, self._terms(self.model, x, posterior, posterior.sample(self.noise), self.steps_taken)
 
     def _descend(self, optimizer: LightningOptimizer, loss: Tensor) -> bool:
         """Take a step, or say no: a gradient that is not finite would spoil the weights.
