@@ -43,8 +43,11 @@ from partedvae.factory import Schedule, make_model, make_objective
 from partedvae.inference import infer
 from partedvae.model import Posterior
 from partedvae.networks import lay_out
+from partedvae.objective import c_entropy, c_kl, excess_overlap, u_kl
+from partedvae.partition import Partition
 from partedvae.persistence import write_whole
 from partedvae.precision import fastest
+from partedvae.prior import MixturePrior
 from partedvae.scaling import Scaling
 from plain_loop import floor_step, plain_step
 
@@ -52,6 +55,7 @@ Array = NDArray[Any]
 Spread = dict[str, float]
 
 ROWS, SIDE, BATCH, LABELLED, CLASSES = 4_096, 32, 64, 256, 10
+MANY, MANY_DIM = 1_000, 32
 _FIRST_STEP = """
 import numpy as np
 from partedvae import PartedVAE
@@ -89,6 +93,7 @@ def main() -> None:
         "rounds": arguments.rounds,
         "training": training(arguments.rounds),
         "parts": parts(arguments.rounds),
+        "many_classes": many_classes(arguments.rounds),
         "streamed": streamed(arguments.rounds),
         "inference": inference(arguments.rounds),
         "start": start(arguments.rounds),
@@ -199,6 +204,28 @@ def parts(rounds: int) -> dict[str, Spread]:
         found["data"].append(_seconds(loader.__next__, 10) / step)
         found["objective"].append(_seconds(objective_alone, 50) / step)
     return {name: spread(values) for name, values in found.items()}
+
+
+def many_classes(rounds: int) -> Spread:
+    """What terms over classes and their pairs take, with their gradient, of a step of the default at 64×64."""
+    partition = Partition((MANY,), u_dim=MANY_DIM, z_dim=1)
+    prior, noise = MixturePrior(partition, torch.ones(MANY)), torch.Generator().manual_seed(0)
+    weights = Config().gamma_u, Config().gamma_c, Config().gamma_bc
+    log_c = torch.randn(BATCH, MANY, generator=noise).log_softmax(dim=1)
+    mean, logvar = torch.randn(2, BATCH, MANY_DIM, generator=noise)
+
+    def terms_alone() -> None:
+        leaves = [part.detach().requires_grad_() for part in (log_c, mean, logvar)]
+        of_u = u_kl(leaves[0], prior.divergence(*leaves[1:]))
+        of_c = c_kl(leaves[0], prior.log_class_prior, partition) + c_entropy(leaves[0])
+        overlaps = prior.overlaps(above=Config().bc_threshold)
+        prior.mean_overlap(overlaps)
+        parts = (of_u, of_c, excess_overlap(overlaps, Config().bc_threshold))
+        torch.stack([weight * part for weight, part in zip(weights, parts, strict=True)]).sum().backward()
+
+    x, y = pictures(8 * BATCH, 64), np.arange(8 * BATCH) % CLASSES
+    terms_alone()
+    return spread([_seconds(terms_alone, 20) / median(fitted(x, y, {}).steps) for _ in range(rounds)])
 
 
 def _seconds(task: Callable[[], Any], times: int) -> float:
@@ -373,6 +400,8 @@ def page(found: Mapping[str, Any]) -> str:
         "",
         "Of a published step the data alone take {data[median]:g} ({data[least]:g} – {data[most]:g}), the objective "
         "and its gradient {objective[median]:g} ({objective[least]:g} – {objective[most]:g}).".format(**found["parts"]),
+        f"The terms over {MANY:,} classes and their pairs, d_u = {MANY_DIM}, take with their gradient "
+        "{median:g} ({least:g} – {most:g}) of a step of the default at 64×64.".format(**found["many_classes"]),
         "",
         "## Data that are not in memory",
         "",
