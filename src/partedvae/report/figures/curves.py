@@ -26,8 +26,8 @@ TERM_TITLES = {
 
 
 def losses(history: Sequence[Record]) -> Figure:
-    """Every term of the loss by epoch, weighted as in the objective."""
-    names = [name for name in TERM_TITLES if name in history[0]]
+    """Every term of the loss by epoch, weighted as in the objective, but those that are 0 throughout."""
+    names = [name for name in TERM_TITLES if any(record.get(name) for record in history)]
     columns = 4
     rows = -(-len(names) // columns)
     figure = Figure(figsize=(10, 1.9 * rows), layout="constrained")
@@ -42,7 +42,7 @@ def losses(history: Sequence[Record]) -> Figure:
             axis.legend(frameon=False, fontsize=7)
         axis.set_title(TERM_TITLES[name], fontsize=9)
         if name != "reconstruction":  # the others are zero at best, but for what a batch estimates a little below
-            axis.set_ylim(bottom=min(0, *values), top=None if any(values) else 1)
+            axis.set_ylim(bottom=min(0, *values))
         axis.set_xlabel("epoch", fontsize=8)
         plain(axis)
     for axis in axes[len(names) :]:
