@@ -22,8 +22,8 @@ def training(subject: Subject) -> Section:
                 "losses",
                 figures.losses(history),
                 "Loss curves, one panel a term.",
-                "Every term of the loss, with its weight, as the objective adds them up; those that are 0 throughout are "
-                "left out.",
+                "Every term of the loss, with its weight, as the objective adds them up; those that are 0 throughout "
+                "are left out.",
             ),
             Shown(
                 "capacities",
