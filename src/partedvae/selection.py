@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
-from sklearn.metrics import pairwise_distances_argmin
 
 Array = NDArray[Any]
 
@@ -16,27 +15,35 @@ _LEAST_WEIGHT = 1e-9
 
 
 def most_worth_labelling(entropy: Array, u: Array, n: int, seed: int) -> Array:
-    """Rows that stand for what the model is unsure of: (n,) row numbers, none twice.
+    """Rows of all parts of u-space, the likelier the less sure the model is of them: (n,) row numbers, none twice.
 
-    The centres of n clusters in u-space, in which a row weighs as much as the entropy of its q(c|x): each answer speaks
-    for many rows whose class is in doubt, and no two for the same ones. Rows far from all others are not asked for.
+    A row weighs as much as the entropy of its q(c|x), and half of all weight is spread evenly: a model is also sure of
+    what it is wrong about, most of all of classes that no label has named. One row is drawn from each of n clusters of
+    u-space, by weight.
 
     Args:
         entropy: (N,) nats, of q(c|x).
         u: (N, D_u), posterior means.
         n: how many, at most N.
 
-    Source: Prabhu et al. 2021 (CLUE).
+    Source: clusters of uncertainty, Prabhu et al. 2021 (CLUE), whose centres alone were worse than random rows.
 
     >>> u = np.array([[0.0], [5.0], [5.1], [5.3], [9.0], [9.2]])
-    >>> most_worth_labelling(np.array([0.0, 1.0, 1.0, 1.0, 1.0, 0.1]), u, n=2, seed=0).tolist()
-    [2, 4]
+    >>> most_worth_labelling(np.array([1.0, 0.0, 1.0, 0.0, 0.0, 1.0]), u, n=3, seed=0).tolist()
+    [0, 2, 5]
     """
-    # Where the model is sure of everything, distance alone decides: weights must not all be zero.
-    weight, codes = np.maximum(entropy, _LEAST_WEIGHT), u.astype(np.float64)
+    weight, codes = entropy + max(float(entropy.mean()), _LEAST_WEIGHT), u.astype(np.float64)
     n_clusters = min(n, len(np.unique(codes, axis=0)))
-    clusters = KMeans(n_clusters, n_init=_STARTS, random_state=seed).fit(codes, sample_weight=weight)
-    nearest = list(dict.fromkeys(pairwise_distances_argmin(clusters.cluster_centers_, codes).tolist()))
-    by_entropy = np.argsort(-entropy, kind="stable")
-    spare = by_entropy[~np.isin(by_entropy, nearest)].tolist()
-    return np.sort(np.array((nearest + spare)[:n], dtype=np.int64))
+    cluster = KMeans(n_clusters, n_init=_STARTS, random_state=seed).fit(codes, sample_weight=weight).labels_
+    random = np.random.default_rng(seed)
+    drawn = [_draw(np.flatnonzero(cluster == k), weight, 1, random) for k in range(n_clusters)]
+    others = np.setdiff1d(
+        np.arange(len(weight)), np.concatenate(drawn)
+    )  # where there are fewer clusters than asked for
+    return np.sort(np.concatenate([*drawn, _draw(others, weight, n - n_clusters, random)]))
+
+
+def _draw(rows: Array, weight: Array, n: int, random: np.random.Generator) -> Array:
+    """So many of the rows, by weight."""
+    share = weight[rows] / weight[rows].sum()
+    return random.choice(rows, n, replace=False, p=share) if n else rows[:0]
