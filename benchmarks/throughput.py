@@ -43,7 +43,6 @@ from partedvae.factory import Schedule, make_model, make_objective
 from partedvae.inference import infer
 from partedvae.model import Posterior
 from partedvae.networks import lay_out
-from partedvae.objective import c_entropy, c_kl, excess_overlap, u_kl
 from partedvae.partition import Partition
 from partedvae.persistence import write_whole
 from partedvae.precision import fastest
@@ -207,25 +206,20 @@ def parts(rounds: int) -> dict[str, Spread]:
 
 
 def many_classes(rounds: int) -> Spread:
-    """What terms over classes and their pairs take, with their gradient, of a step of the default at 64×64."""
-    partition = Partition((MANY,), u_dim=MANY_DIM, z_dim=1)
-    prior, noise = MixturePrior(partition, torch.ones(MANY)), torch.Generator().manual_seed(0)
-    weights = Config().gamma_u, Config().gamma_c, Config().gamma_bc
-    log_c = torch.randn(BATCH, MANY, generator=noise).log_softmax(dim=1)
-    mean, logvar = torch.randn(2, BATCH, MANY_DIM, generator=noise)
+    """What the objective of many classes and their pairs takes, with its gradient, of a step at 64×64."""
+    config = Config(u_dim=MANY_DIM)
+    prior = MixturePrior(Partition((MANY,), MANY_DIM, config.z_dim), torch.ones(MANY))
+    objective, noise = make_objective(config, (1, 64, 64), Schedule.of(config, 1000)), torch.Generator().manual_seed(0)
+    sizes = (MANY, MANY_DIM, MANY_DIM, config.z_dim, config.z_dim)
+    said = [torch.randn(BATCH, size, generator=noise) for size in sizes]
 
-    def terms_alone() -> None:
-        leaves = [part.detach().requires_grad_() for part in (log_c, mean, logvar)]
-        of_u = u_kl(leaves[0], prior.divergence(*leaves[1:]))
-        of_c = c_kl(leaves[0], prior.log_class_prior, partition) + c_entropy(leaves[0])
-        overlaps = prior.overlaps(above=Config().bc_threshold)
-        prior.mean_overlap(overlaps)
-        parts = (of_u, of_c, excess_overlap(overlaps, Config().bc_threshold))
-        torch.stack([weight * part for weight, part in zip(weights, parts, strict=True)]).sum().backward()
+    def objective_alone() -> None:
+        logits, *codes = (part.detach().requires_grad_() for part in said)
+        objective(Posterior(logits.log_softmax(dim=1), *codes), prior, torch.zeros(BATCH), 1).total.backward()
 
     x, y = pictures(8 * BATCH, 64), np.arange(8 * BATCH) % CLASSES
-    terms_alone()
-    return spread([_seconds(terms_alone, 20) / median(fitted(x, y, {}).steps) for _ in range(rounds)])
+    objective_alone()
+    return spread([_seconds(objective_alone, 20) / median(fitted(x, y, {}).steps) for _ in range(rounds)])
 
 
 def _seconds(task: Callable[[], Any], times: int) -> float:
@@ -400,7 +394,7 @@ def page(found: Mapping[str, Any]) -> str:
         "",
         "Of a published step the data alone take {data[median]:g} ({data[least]:g} – {data[most]:g}), the objective "
         "and its gradient {objective[median]:g} ({objective[least]:g} – {objective[most]:g}).".format(**found["parts"]),
-        f"The terms over {MANY:,} classes and their pairs, d_u = {MANY_DIM}, take with their gradient "
+        f"The objective over {MANY:,} classes and their pairs, d_u = {MANY_DIM}, takes with its gradient "
         "{median:g} ({least:g} – {most:g}) of a step of the default at 64×64.".format(**found["many_classes"]),
         "",
         "## Data that are not in memory",

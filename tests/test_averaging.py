@@ -83,6 +83,26 @@ def test_training_does_not_see_the_average() -> None:
     assert histories[0] == histories[1]
 
 
+def test_early_stopping_leaves_the_average_that_validation_liked_best() -> None:
+    x, y = load_digits(return_X_y=True)
+    seen: list[dict[str, Tensor]] = []
+
+    class Seen(Callback):
+        def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+            fitted = pl_module.fitted
+            assert isinstance(fitted, PartedModel)
+            seen.append({name: weight.detach().clone() for name, weight in fitted.named_parameters()})
+
+    stopping = {"max_epochs": 40, "validation_fraction": 0.3, "early_stopping": True, "early_stopping_patience": 2}
+    model = PartedVAE(
+        **{**SMALL, **stopping}, lr=2e-2, averaged_steps=4, fit_prior=False, trainer_options={"callbacks": [Seen()]}
+    ).fit(x[:400], y[:400])
+    best = int(np.argmin([record["val_loss"] for record in model.history_]))
+    assert best < len(seen) - 1
+    for name, weight in model.net_.named_parameters():
+        assert torch.equal(weight, seen[best][name])
+
+
 def test_validation_is_of_the_model_that_is_left() -> None:
     """Training is the same with and without: only what validation looks at can make its losses differ."""
     x, y = load_digits(return_X_y=True)

@@ -67,7 +67,7 @@ class Predicts(Fitted, ClassifierMixin):  # type: ignore[misc]  # scikit-learn h
         return evidence_bound(self._fitted_net(), self._observations(X)).double().numpy()
 
     def suggest(self, X: Observed, n: int = 10, random_state: RandomState = None) -> Array:
-        """The rows of the n observations most worth labelling next, in order; see ``selection``.
+        """The rows of n observations to label next, the least sure first; see ``selection``.
 
         Raises:
             ValueError: n is not between 1 and the number of observations.

@@ -19,7 +19,7 @@ def most_worth_labelling(entropy: Array, u: Array, n: int, seed: int) -> Array:
 
     A row weighs as much as the entropy of its q(c|x), and half of all weight is spread evenly: a model is also sure of
     what it is wrong about, most of all of classes that no label has named. One row is drawn from each of n clusters of
-    u-space, by weight.
+    u-space, by weight; the least sure of those drawn come first.
 
     Args:
         entropy: (N,) nats, of q(c|x).
@@ -40,7 +40,8 @@ def most_worth_labelling(entropy: Array, u: Array, n: int, seed: int) -> Array:
     others = np.setdiff1d(
         np.arange(len(weight)), np.concatenate(drawn)
     )  # where there are fewer clusters than asked for
-    return np.sort(np.concatenate([*drawn, _draw(others, weight, n - n_clusters, random)]))
+    chosen = np.sort(np.concatenate([*drawn, _draw(others, weight, n - n_clusters, random)]))
+    return chosen[np.argsort(-entropy[chosen], kind="stable")]
 
 
 def _draw(rows: Array, weight: Array, n: int, random: np.random.Generator) -> Array:
