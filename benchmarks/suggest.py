@@ -56,20 +56,25 @@ def both_curves(name: str, seed: int) -> dict[str, float]:
     found = {}
     chosen = order[:ROUND]
     while True:
-        model = _fit(train, chosen, settings, seed)
+        y = _labels(train, chosen)
+        model = _fit(train, y, settings, seed)
         found[f"suggested {len(chosen)}"] = _right(model, test)
         if len(chosen) >= SUGGESTED:
             break
-        others = np.setdiff1d(np.arange(len(train)), chosen)
-        chosen = np.concatenate([chosen, others[model.suggest(train.array[others], ROUND, random_state=seed)]])
+        chosen = np.concatenate([chosen, model.suggest(train.array, ROUND, random_state=seed, y=y)])
     for n in RANDOM:
-        found[f"random {n}"] = _right(_fit(train, order[:n], settings, seed), test)
+        found[f"random {n}"] = _right(_fit(train, _labels(train, order[:n]), settings, seed), test)
     return found
 
 
-def _fit(train: Dataset, rows: Integers, settings: Mapping[str, Any], seed: int) -> PartedVAE:
+def _labels(train: Dataset, rows: Integers) -> Integers:
+    """All missing but those of some rows."""
     y = np.full(len(train), MISSING)
     y[rows] = train.codes[rows, 0]
+    return y
+
+
+def _fit(train: Dataset, y: Integers, settings: Mapping[str, Any], seed: int) -> PartedVAE:
     return PartedVAE(**{**settings, "random_state": seed}).fit(train.array, y)
 
 

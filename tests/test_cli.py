@@ -18,6 +18,7 @@ from PIL import Image
 
 from partedvae import PartedVAE
 from partedvae.cli import main
+from partedvae.data import load
 
 QUICK = ("--epochs", "2", "--set", "hidden_dim=16", "--set", "u_dim=2", "--set", "z_dim=2")
 
@@ -219,8 +220,27 @@ def test_suggestions_are_a_table(run: Path, tmp_path: Path) -> None:
     with (tmp_path / "s.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["rank"] for row in rows] == [str(place) for place in range(1, 8)]
-    assert len({row["id"] for row in rows}) == 7
+    plan = json.loads((run / "run.json").read_text())
+    assert plan["labelled"]
+    assert plan["held_out"]
+    assert len({row["id"] for row in rows} - {str(row) for row in [*plan["labelled"], *plan["held_out"]]}) == 7
     assert all(row["label"] in set("0123456789") and 0 < float(row["confidence"]) <= 1 for row in rows)
+
+
+def test_of_other_data_those_without_a_label_are_suggested(run: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", load("digits").array[:60])
+    digit = load("digits").codes[:60, 0]
+    np.save(tmp_path / "some.npy", np.where(np.arange(60) < 50, digit, -1))
+    np.save(tmp_path / "all.npy", digit)
+    for labels, expected, said in (("some", set(range(50, 60)), ""), ("all", set(range(60)), "none of them is taken")):
+        done = call(
+            "suggest", run, tmp_path / "x.npy", "--label-file", tmp_path / f"{labels}.npy",
+            "-n", len(expected), "-o", tmp_path / "s.csv",
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert said in done.stderr
+        with (tmp_path / "s.csv").open() as file:
+            assert {int(row["id"]) for row in csv.DictReader(file)} == expected
 
 
 def test_settings_come_from_preset_file_and_options_in_that_order(tmp_path: Path) -> None:

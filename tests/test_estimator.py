@@ -139,19 +139,6 @@ def test_the_bound_is_the_monte_carlo_mean_of_the_log_ratio(fitted: PartedVAE, d
     np.testing.assert_allclose(fitted.score_samples(digits[0][:4]), ratio.mean(dim=1), atol=3.0)
 
 
-def test_suggestions_are_different_rows_the_same_for_the_same_seed(fitted: PartedVAE, digits: Digits) -> None:
-    x, _, _ = digits
-    chosen = fitted.suggest(x, 20, random_state=0)
-    assert len(set(chosen.tolist())) == 20
-    np.testing.assert_array_equal(chosen, fitted.suggest(x, 20, random_state=0))
-    probabilities = fitted.predict_proba(x)
-    entropy = -(probabilities * np.log(probabilities)).sum(axis=1)
-    drawn = np.concatenate([fitted.suggest(x, 20, random_state=seed) for seed in range(20)])
-    assert entropy[drawn].mean() > 1.2 * entropy.mean()
-    assert len(set(drawn.tolist())) > 0.5 * len(x)  # no row is out of the question
-    assert len(set(fitted.suggest(np.repeat(x[:1], 30, axis=0), 25).tolist())) == 25
-
-
 # ------------------------------------------------------------------------------------------------ kinds of input
 
 

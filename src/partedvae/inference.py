@@ -36,6 +36,13 @@ def infer_classes(model: PartedModel, raw: Raw) -> Iterator[Tensor]:
         yield log_c
 
 
+def hidden(model: PartedModel, raw: Raw) -> tuple[Tensor, Tensor]:
+    """Hidden features h of raw observations, (N, H), and ln q(c | x), (N, ΣK)."""
+    with torch.inference_mode():
+        h = torch.cat([model.encoder(model.scaling(part)) for part in _parts(model, raw)])
+        return h.cpu(), model.log_classes(h).cpu()
+
+
 def decode(model: PartedModel, codes: Tensor) -> Tensor:
     """Expected observations (N, …) of joined codes (N, D_u + D_z), in the range that the scaling was fit on."""
     with torch.inference_mode():

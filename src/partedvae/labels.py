@@ -197,6 +197,17 @@ def encode_as(y: object, n_rows: int, attributes: Sequence[Attribute]) -> Intege
     return _numbered(columns, missing, attributes)
 
 
+def complete(y: object, n_rows: int) -> NDArray[np.bool_]:
+    """Rows of which no label is missing, whatever the labels are: (N,).
+
+    >>> complete([["cat", 3], [None, 4], ["cow", -1]], 3)
+    array([ True, False, False])
+    """
+    _, columns = columns_of(y, n_rows)
+    complete: NDArray[np.bool_] = ~np.any([_missing(column) for column in columns], axis=0)
+    return complete
+
+
 def number_of(label: object, attribute: Attribute) -> int:
     """The number of a label among its attribute's classes, or a ValueError that lists them.
 

@@ -106,6 +106,11 @@ def take_rows(x: Raw, rows: Tensor) -> Raw:
     return x.take(rows) if isinstance(x, OnDemand) else x[rows]
 
 
+def rows_in_order(x: Raw, rows: Tensor) -> Raw:
+    """Some of the rows, by ascending numbers, to be read in that order: of a stream too."""
+    return OnDemand(take(x.rows, rows.cpu().numpy()), x.layout) if isinstance(x, OnDemand) else x[rows]
+
+
 def parts(x: Raw, numbers_at_once: int = 2**24) -> Iterator[Tensor]:
     """All observations in order, a bounded number of values at a time."""
     each = max(1, int(np.prod(x.shape[1:])))

@@ -12,10 +12,12 @@ from sklearn.base import ClassifierMixin
 from partedvae import labels
 from partedvae.divergences import entropy_categorical
 from partedvae.fitted import Fitted
-from partedvae.inference import evidence_bound, infer_classes
+from partedvae.inference import evidence_bound, hidden, infer_classes
 from partedvae.observed import Observed
+from partedvae.ondemand import rows_in_order
 from partedvae.seeds import RandomState, seed_of
-from partedvae.selection import most_worth_labelling
+from partedvae.selection import compared, most_worth_labelling
+from partedvae.supervision import labelled_rows
 
 Array = NDArray[Any]
 
@@ -66,17 +68,27 @@ class Predicts(Fitted, ClassifierMixin):  # type: ignore[misc]  # scikit-learn h
         """
         return evidence_bound(self._fitted_net(), self._observations(X)).double().numpy()
 
-    def suggest(self, X: Observed, n: int = 10, random_state: RandomState = None) -> Array:
-        """The rows of n observations to label next, the least sure first; see ``selection``.
+    def suggest(
+        self, X: Observed, n: int = 10, random_state: RandomState = None, *, y: ArrayLike | None = None
+    ) -> Array:
+        """The rows of n observations to label next, the most helpful first; see ``selection``.
+
+        Args:
+            X: observations; or a :class:`partedvae.data.Dataset`, which has its labels with it, unless all of them are
+                there: then none counts.
+            n: how many rows.
+            random_state: of the random choice that is looked at, where X is of more than some thousands.
+            y: labels of X, missing ones marked. Rows that miss none are not suggested, nor what is like them.
 
         Raises:
-            ValueError: n is not between 1 and the number of observations.
+            ValueError: n is not between 1 and the number of observations without a label.
         """
-        posterior = self._infer(X)
-        if not 1 <= n <= len(posterior.log_c):
-            raise ValueError(f"n={n}: should be between 1 and the {len(posterior.log_c)} observations of X.")
-        entropy = entropy_categorical(posterior.log_c).double().numpy()
-        return most_worth_labelling(entropy, posterior.u_mean.numpy(), n, seed_of(random_state))
+        net, raw = self._fitted_net(), self._observations(X)
+        labelled = labelled_rows(X, y, len(raw))
+        rows = compared(labelled, n, seed_of(random_state))
+        h, log_c = hidden(net, rows_in_order(raw, torch.from_numpy(rows)))
+        doubt = entropy_categorical(log_c).double().numpy()
+        return rows[most_worth_labelling(h.numpy(), doubt, labelled[rows], n)]
 
     def _most_probable(self, X: Observed) -> Array:
         """Numbers of the most probable classes, (N, A)."""

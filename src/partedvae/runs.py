@@ -260,15 +260,15 @@ def report(folder: Path, model: PartedVAE, plan: Plan, parts: Parts, figures: Ma
     return path
 
 
-def n_trained_on(folder: Path, source: str, split: str | None) -> int:
-    """How many rows of a source a run was trained on, as far as names tell; none if it is not a run but a model."""
+def plan_of(folder: Path, source: str, split: str | None) -> Plan | None:
+    """The plan of a run on a source, as far as names tell; none if it was on another, or is not a run but a model."""
     if not (folder / RUN).exists():
-        return 0
+        return None
     plan = read_plan(folder)
     other_split = None not in (split, plan.reading.split) and split != plan.reading.split
     here, there = Path(located(source)), Path(plan.source)
     same = here == there or (here.exists() and there.exists() and here.samefile(there))
-    return plan.n_rows - len(plan.held_out) if same and not other_split else 0
+    return plan if same and not other_split else None
 
 
 def read_plan(folder: Path) -> Plan:

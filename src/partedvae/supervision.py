@@ -21,6 +21,7 @@ from partedvae.ondemand import OnDemand, Raw, take_rows
 Array = NDArray[Any]
 
 _COMPARED = 100_000  # labelled observations
+_GIVEN_TWICE = "y is given twice: a Dataset has its labels with it."
 
 
 class ConflictingLabelsWarning(UserWarning):
@@ -31,7 +32,7 @@ def labels_of(X: Any, y: Any, n_rows: int) -> tuple[Array, list[Attribute]]:
     """Labels as numbers (N, A), −1 where missing, or as probabilities (N, K), 0 where missing; and their attributes."""
     if isinstance(X, Dataset):
         if y is not None:
-            raise ValueError("y is given twice: a Dataset has its labels with it.")
+            raise ValueError(_GIVEN_TWICE)
         return labels.learnable(X.codes, X.attributes)
     soft = labels.soft(y) if y is not None else None
     if soft is None:
@@ -40,6 +41,16 @@ def labels_of(X: Any, y: Any, n_rows: int) -> tuple[Array, list[Attribute]]:
     if len(probabilities) != n_rows:
         raise ValueError(f"X has {n_rows} rows and y has {len(probabilities)}: they should have as many.")
     return probabilities, [attribute]
+
+
+def labelled_rows(X: Any, y: Any, n_rows: int) -> NDArray[np.bool_]:
+    """Which observations miss no label, (N,). Of a data set in which none does, they are taken to be hidden."""
+    if not isinstance(X, Dataset):
+        return np.zeros(n_rows, dtype=bool) if y is None else labels.complete(y, n_rows)
+    if y is not None:
+        raise ValueError(_GIVEN_TWICE)
+    complete: NDArray[np.bool_] = (X.codes != labels.MISSING).all(axis=1)
+    return np.zeros(n_rows, dtype=bool) if complete.all() else complete
 
 
 def class_counts(known: Array, attributes: Sequence[Attribute]) -> list[Array]:

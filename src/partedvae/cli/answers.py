@@ -62,14 +62,23 @@ def suggest(
     *,
     given: Given,
 ) -> None:
-    """Write the observations most worth labelling next: rank, id, and the label that the model would give.
+    """Write which observations to label next, the most helpful first: rank, id, and the label the model would give.
+
+    Those that have a label are left out. If DATA is what the run was trained on, they are those whose label it saw or
+    held out.
 
     Example: partedvae suggest runs/digits digits -n 20 -o to_label.csv
     """
+    from partedvae import runs
     from partedvae.persistence import write_whole
     from partedvae.tables import suggestion_rows, write_csv
 
     target = writable(output)
     model, dataset = model_and_data(run, data, given)
+    plan = runs.plan_of(run, data, given.get("split"))
+    if plan is not None and plan.n_rows == len(dataset):
+        dataset = dataset.with_labels_of([*plan.labelled, *plan.held_out])
+    if len(dataset.labelled) == len(dataset):
+        typer.echo(f"Every observation of {data} has a label: none of them is taken to have one.", err=True)
     header, rows = suggestion_rows(model, dataset, n, seed)
     write_whole(target, lambda path: write_csv(path, header, rows))

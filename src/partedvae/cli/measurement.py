@@ -43,11 +43,11 @@ def evaluate(
     else:
         _, shown = model_and_data(run, data, given)
         taught = None
-        trained = runs.n_trained_on(run, data, given.get("split"))
-        if trained:
+        plan = runs.plan_of(run, data, given.get("split"))
+        if plan is not None:
             typer.echo(
-                f"Warning: {trained:,} rows of {data} trained this run, and what is measured on them flatters it. "
-                "Without DATA the rows that it held out are measured.",
+                f"Warning: {plan.n_rows - len(plan.held_out):,} rows of {data} trained this run, and what is measured "
+                "on them flatters it. Without DATA the rows that it held out are measured.",
                 err=True,
             )
     found = measure(model, shown, oracle_data=taught, random_state=seed)

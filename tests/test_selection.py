@@ -1,0 +1,113 @@
+"""Which observations are suggested for labelling: by brute force where there are few, and on digits."""
+
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from partedvae import PartedVAE
+from partedvae.data import load
+from partedvae.selection import compared, most_worth_labelling
+
+Array = NDArray[Any]
+
+
+def left_over(h: Array, weight: Array, labelled: list[int]) -> float:
+    """Weighted sum of squared distances to the nearest of some rows; of none, to the farthest row."""
+    distance = ((h[:, None] - h[None]) ** 2).sum(axis=2)
+    nearest = distance[:, labelled].min(axis=1) if labelled else distance.max(axis=1)
+    return float(weight @ nearest)
+
+
+@given(seed=st.integers(0, 10**6), n_rows=st.integers(5, 8), n_labelled=st.integers(0, 2))
+def test_two_choices_are_nearly_as_good_as_the_best_two(seed: int, n_rows: int, n_labelled: int) -> None:
+    """Facility location is submodular: greedy choices gain at least 1 − 1/e of what the best ones do."""
+    random = np.random.default_rng(seed)
+    h, doubt = random.normal(size=(n_rows, 3)), random.random(n_rows)
+    known = random.permutation(n_rows)[:n_labelled].tolist()
+    labelled = np.isin(np.arange(n_rows), known)
+    chosen = most_worth_labelling(h, doubt, labelled, n=2).tolist()
+    assert len(set(chosen)) == 2
+    assert not set(chosen) & set(known)
+    others = np.flatnonzero(~labelled)
+    weight = np.where(labelled, 0, doubt + doubt[others].mean())
+    nothing = left_over(h, weight, known)
+    gains = {pair: nothing - left_over(h, weight, [*known, *pair]) for pair in combinations(others.tolist(), 2)}
+    assert gains[min(chosen), max(chosen)] >= (1 - 1 / np.e) * max(gains.values()) - 1e-9
+    first = {row: nothing - left_over(h, weight, [*known, row]) for row in others.tolist()}
+    assert first[chosen[0]] == pytest.approx(max(first.values()))
+
+
+def test_what_the_model_doubts_counts_for_more() -> None:
+    h = np.array([[0.0], [10.0], [20.0]])
+    labelled = np.array([False, True, False])
+    assert most_worth_labelling(h, np.array([0.1, 0.0, 0.9]), labelled, n=1).tolist() == [2]
+    assert most_worth_labelling(h, np.array([0.9, 0.0, 0.1]), labelled, n=1).tolist() == [0]
+    assert most_worth_labelling(h, np.array([0.1, 0.0, 0.9]), labelled, n=2).tolist() == [2, 0]
+
+
+def test_observations_that_are_all_the_same_are_suggested_once_each() -> None:
+    chosen = most_worth_labelling(np.zeros((30, 4)), np.zeros(30), np.zeros(30, dtype=bool), n=25)
+    assert len(set(chosen.tolist())) == 25
+
+
+def test_of_many_rows_a_bounded_number_is_compared() -> None:
+    labelled = np.arange(100_000) % 2 == 0
+    rows = compared(labelled, n=20, seed=0)
+    assert (np.diff(rows) > 0).all()
+    assert np.bincount(labelled[rows].astype(int)).tolist() == [4096, 4096]
+    assert rows.tolist() != compared(labelled, n=20, seed=1).tolist()
+    assert (~labelled[compared(labelled, n=30_000, seed=0)]).sum() == 30_000
+
+
+@pytest.mark.parametrize("n", [0, 4])
+def test_no_more_are_suggested_than_there_are(n: int) -> None:
+    with pytest.raises(ValueError, match=f"n={n}: should be between 1 and 3"):
+        compared(np.array([True, False, False, False]), n, seed=0)
+
+
+@pytest.fixture(scope="module")
+def digits() -> tuple[PartedVAE, Array, Array]:
+    """A model that knows twenty labels, the pictures, and all digits."""
+    data = load("digits")
+    x, digit = data.array[:800], data.codes[:800, 0]
+    model = PartedVAE(max_epochs=10, random_state=0)
+    return model.fit(x, np.where(np.arange(800) < 20, digit, -1)), x, digit
+
+
+def test_rows_with_a_label_are_not_suggested_and_nor_is_what_is_like_them(
+    digits: tuple[PartedVAE, Array, Array],
+) -> None:
+    model, x, digit = digits
+    low = np.where(digit < 5, digit, -1)
+    chosen = model.suggest(x, 40, random_state=0, y=low)
+    assert (digit[chosen] >= 5).all()
+    some = np.where((digit < 5) & (np.arange(800) % 2 == 0), digit, -1)  # of the low ones half have no label
+    chosen = model.suggest(x, 40, random_state=0, y=some)
+    assert (some[chosen] == -1).all()
+    unlabelled = digit[some == -1]
+    assert (digit[chosen] >= 5).mean() > (unlabelled >= 5).mean() + 0.1
+    assert chosen.tolist() == model.suggest(x, 40, random_state=0, y=some).tolist()
+
+
+def test_labels_that_the_model_has_never_heard_of_are_labels(digits: tuple[PartedVAE, Array, Array]) -> None:
+    model, x, _ = digits
+    y = np.full(800, None, dtype=object)
+    y[:790] = "new"
+    assert sorted(model.suggest(x, 10, y=y).tolist()) == list(range(790, 800))
+
+
+def test_a_data_set_has_its_labels_with_it(digits: tuple[PartedVAE, Array, Array]) -> None:
+    model, _, _ = digits
+    data = load("digits")
+    few = data.with_labels_of(range(1000, len(data)))
+    assert max(model.suggest(few, 30, random_state=0)) < 1000
+    assert len(model.suggest(data, 30, random_state=0)) == 30  # all have one: none counts
+    with pytest.raises(ValueError, match="y is given twice"):
+        model.suggest(few, 30, y=few.y)
+    with pytest.raises(ValueError, match="n=30: should be between 1 and 20"):
+        model.suggest(data.with_labels_of(range(20, len(data))), 30)
