@@ -36,11 +36,10 @@ def infer_classes(model: PartedModel, raw: Raw) -> Iterator[Tensor]:
         yield log_c
 
 
-def hidden(model: PartedModel, raw: Raw) -> tuple[Tensor, Tensor]:
-    """Hidden features h of raw observations, (N, H), and ln q(c | x), (N, ΣK)."""
+def hidden(model: PartedModel, raw: Raw) -> Tensor:
+    """Hidden features h of raw observations, (N, H)."""
     with torch.inference_mode():
-        h = torch.cat([model.encoder(model.scaling(part)) for part in _parts(model, raw)])
-        return h.cpu(), model.log_classes(h).cpu()
+        return torch.cat([model.encoder(model.scaling(part)).cpu() for part in _parts(model, raw)])
 
 
 def decode(model: PartedModel, codes: Tensor) -> Tensor:

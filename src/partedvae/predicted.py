@@ -10,13 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin
 
 from partedvae import labels
-from partedvae.divergences import entropy_categorical
 from partedvae.fitted import Fitted
 from partedvae.inference import evidence_bound, hidden, infer_classes
 from partedvae.observed import Observed
 from partedvae.ondemand import rows_in_order
 from partedvae.seeds import RandomState, seed_of
-from partedvae.selection import compared, most_worth_labelling
+from partedvae.selection import most_worth_labelling
 from partedvae.supervision import labelled_rows
 
 Array = NDArray[Any]
@@ -84,11 +83,11 @@ class Predicts(Fitted, ClassifierMixin):  # type: ignore[misc]  # scikit-learn h
             ValueError: n is not between 1 and the number of observations without a label.
         """
         net, raw = self._fitted_net(), self._observations(X)
-        labelled = labelled_rows(X, y, len(raw))
-        rows = compared(labelled, n, seed_of(random_state))
-        h, log_c = hidden(net, rows_in_order(raw, torch.from_numpy(rows)))
-        doubt = entropy_categorical(log_c).double().numpy()
-        return rows[most_worth_labelling(h.numpy(), doubt, labelled[rows], n)]
+
+        def features(rows: NDArray[np.int64]) -> Array:
+            return hidden(net, rows_in_order(raw, torch.from_numpy(rows))).numpy()
+
+        return most_worth_labelling(labelled_rows(X, y, len(raw)), n, seed_of(random_state), features)
 
     def _most_probable(self, X: Observed) -> Array:
         """Numbers of the most probable classes, (N, A)."""
