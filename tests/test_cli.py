@@ -215,16 +215,27 @@ def test_what_cannot_be_written_to_is_one_line(tmp_path: Path) -> None:
     assert len(done.stderr.strip().splitlines()) == 1
 
 
-def test_suggestions_are_a_table(run: Path, tmp_path: Path) -> None:
-    assert call("suggest", run, "digits", "-n", 7, "-o", tmp_path / "s.csv").returncode == 0
-    with (tmp_path / "s.csv").open() as file:
-        rows = list(csv.DictReader(file))
+def suggested(run: Path, data: str | Path, *options: object) -> tuple[list[dict[str, str]], str]:
+    """Rows that ``suggest`` writes, and what it says beside."""
+    done = call("suggest", run, data, *options, "-o", run.parent / "suggested.csv")
+    assert done.returncode == 0, done.stderr
+    with (run.parent / "suggested.csv").open() as file:
+        return list(csv.DictReader(file)), done.stderr
+
+
+def test_suggestions_are_a_table_of_rows_that_training_did_not_see_labelled(run: Path) -> None:
+    rows, said = suggested(run, "digits", "-n", 7)
+    assert not said
     assert [row["rank"] for row in rows] == [str(place) for place in range(1, 8)]
+    assert all(row["label"] in set("0123456789") and 0 < float(row["confidence"]) <= 1 for row in rows)
     plan = json.loads((run / "run.json").read_text())
     assert plan["labelled"]
     assert plan["held_out"]
-    assert len({row["id"] for row in rows} - {str(row) for row in [*plan["labelled"], *plan["held_out"]]}) == 7
-    assert all(row["label"] in set("0123456789") and 0 < float(row["confidence"]) <= 1 for row in rows)
+    everything, _ = suggested(run, "digits", "-n", 1797 - len(plan["labelled"]) - len(plan["held_out"]))
+    known = {str(row) for row in [*plan["labelled"], *plan["held_out"]]}
+    assert {row["id"] for row in everything} == {str(row) for row in range(1797)} - known
+    by_id = {row["id"]: row for row in everything}
+    assert all(by_id[row["id"]] | {"rank": ""} == row | {"rank": ""} for row in rows)
 
 
 def test_of_other_data_those_without_a_label_are_suggested(run: Path, tmp_path: Path) -> None:
@@ -232,15 +243,32 @@ def test_of_other_data_those_without_a_label_are_suggested(run: Path, tmp_path: 
     digit = load("digits").codes[:60, 0]
     np.save(tmp_path / "some.npy", np.where(np.arange(60) < 50, digit, -1))
     np.save(tmp_path / "all.npy", digit)
-    for labels, expected, said in (("some", set(range(50, 60)), ""), ("all", set(range(60)), "none of them is taken")):
-        done = call(
-            "suggest", run, tmp_path / "x.npy", "--label-file", tmp_path / f"{labels}.npy",
-            "-n", len(expected), "-o", tmp_path / "s.csv",
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        assert said in done.stderr
-        with (tmp_path / "s.csv").open() as file:
-            assert {int(row["id"]) for row in csv.DictReader(file)} == expected
+    for labels, expected, warning in (("some", set(range(50, 60)), ""), ("all", set(range(60)), "none of them is")):
+        rows, said = suggested(run, tmp_path / "x.npy", "--label-file", tmp_path / f"{labels}.npy", "-n", len(expected))
+        assert warning in said
+        assert {int(row["id"]) for row in rows} == expected
+
+
+def test_the_data_of_a_run_are_read_as_it_read_them_and_labels_added_since_count(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", load("digits").array[:80])
+    digit = load("digits").codes[:80, 0].astype(str)
+    labels = tmp_path / "labels.csv"
+
+    def write(rows: list[int]) -> None:
+        labels.write_text("id,digit\n" + "".join(f"{row},{digit[row]}\n" for row in rows))
+
+    write(list(range(40)))
+    run = tmp_path / "run"
+    done = call("train", tmp_path / "x.npy", "--label-file", labels, "--out", run, *QUICK)
+    assert done.returncode == 0, done.stderr
+    rows, said = suggested(run, tmp_path / "x.npy", "-n", 40)
+    assert not said
+    assert {int(row["id"]) for row in rows} == set(range(40, 80))
+    write(list(range(60)))
+    assert {int(row["id"]) for row in suggested(run, tmp_path / "x.npy", "-n", 20)[0]} == set(range(60, 80))
+    done = call("suggest", run, tmp_path / "x.npy", "-n", 21, "-o", tmp_path / "s.csv")
+    assert done.returncode != 0
+    assert "n=21: should be between 1 and 20" in done.stderr
 
 
 def test_settings_come_from_preset_file_and_options_in_that_order(tmp_path: Path) -> None:

@@ -99,6 +99,12 @@ def test_labels_that_the_model_has_never_heard_of_are_labels(digits: tuple[Parte
     assert sorted(model.suggest(x, 10, y=y).tolist()) == list(range(790, 800))
 
 
+def test_where_nothing_is_left_to_ask_it_is_said(digits: tuple[PartedVAE, Array, Array]) -> None:
+    model, x, digit = digits
+    with pytest.raises(ValueError, match="Every observation has its label"):
+        model.suggest(x, 3, y=digit)
+
+
 def test_a_data_set_has_its_labels_with_it(digits: tuple[PartedVAE, Array, Array]) -> None:
     model, _, _ = digits
     data = load("digits")

@@ -271,6 +271,20 @@ def plan_of(folder: Path, source: str, split: str | None) -> Plan | None:
     return plan if same and not other_split else None
 
 
+def still_to_label(plan: Plan | None, data: Dataset) -> Dataset:
+    """What there is to ask about, with the labels that there are.
+
+    Args:
+        plan: that of the run that asks, if the data are those it was trained on. What it held out is left out; and of
+            data that miss no label those that the run saw are there, as if the others were still to come.
+        data: the observations.
+    """
+    if plan is None or plan.n_rows != len(data):
+        return data
+    known = data.with_labels_of(plan.labelled) if data.complete.all() else data
+    return known.take(np.setdiff1d(np.arange(len(data)), plan.held_out))
+
+
 def read_plan(folder: Path) -> Plan:
     """``run.json`` of a run.
 

@@ -13,7 +13,7 @@ from sklearn.metrics import euclidean_distances
 Array = NDArray[Any]
 Rows = NDArray[np.int64]
 
-_COMPARED = 4096  # observations without a label, and as many with one: their distances are 64 MiB
+_COMPARED = 4096  # observations without a label, and as many with one: twice 64 MiB of distances
 
 
 def most_worth_labelling(labelled: Array, n: int, seed: int, hidden: Callable[[Rows], Array]) -> Rows:
@@ -33,10 +33,13 @@ def most_worth_labelling(labelled: Array, n: int, seed: int, hidden: Callable[[R
     """
     without, having = np.flatnonzero(~labelled), np.flatnonzero(labelled)
     if not 1 <= n <= len(without):
-        raise ValueError(f"n={n}: should be between 1 and {len(without)}, the observations of X without a label.")
+        if not len(without):
+            raise ValueError("Every observation has its label: there is none to suggest.")
+        raise ValueError(f"n={n}: should be between 1 and {len(without)}, the observations without a label.")
     random = np.random.default_rng(seed)
-    without, having = random.permutation(without), random.permutation(having)
-    rows = np.sort(np.concatenate([without[:_COMPARED], having[:_COMPARED]]))
+    without = random.choice(without, min(max(n, _COMPARED), len(without)), replace=False)
+    having = random.choice(having, min(_COMPARED, len(having)), replace=False)
+    rows = np.sort(np.concatenate([without[:_COMPARED], having]))
     chosen = rows[covering(hidden(rows), labelled[rows], min(n, _COMPARED))]
     return np.concatenate([chosen, without[_COMPARED:n]])
 

@@ -49,8 +49,7 @@ def labelled_rows(X: Any, y: Any, n_rows: int) -> NDArray[np.bool_]:
         return np.zeros(n_rows, dtype=bool) if y is None else labels.complete(y, n_rows)
     if y is not None:
         raise ValueError(_GIVEN_TWICE)
-    complete: NDArray[np.bool_] = (X.codes != labels.MISSING).all(axis=1)
-    return np.zeros(n_rows, dtype=bool) if complete.all() else complete
+    return np.zeros(n_rows, dtype=bool) if X.complete.all() else X.complete
 
 
 def class_counts(known: Array, attributes: Sequence[Attribute]) -> list[Array]:

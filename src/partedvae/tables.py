@@ -42,8 +42,10 @@ def prediction_rows(model: PartedVAE, data: Dataset) -> tuple[list[str], Iterato
 def suggestion_rows(model: PartedVAE, data: Dataset, n: int, seed: int) -> tuple[list[str], list[Row]]:
     """Header and rows: rank, id, and for each attribute the most probable label and its probability."""
     chosen = model.suggest(data, n, random_state=seed)
-    probabilities = model.predict_proba(data.take(chosen))
+    ascending = np.sort(chosen)  # what is cheap to read in order is read in order
+    probabilities = model.predict_proba(data.take(ascending))
     parts = probabilities if isinstance(probabilities, list) else [probabilities]
+    parts = [part[np.searchsorted(ascending, chosen)] for part in parts]
     header = ["rank", "id"]
     for attribute in model.attributes_:
         suffix = f"_{attribute.name}" if len(parts) > 1 else ""

@@ -64,8 +64,8 @@ def suggest(
 ) -> None:
     """Write which observations to label next, the most helpful first: rank, id, and the label the model would give.
 
-    Those that have a label are left out. If DATA is what the run was trained on, they are those whose label it saw or
-    held out.
+    Those that have a label are left out. If DATA is what the run was trained on, it is read as it was then, what was
+    held out is left out too, and of data that miss no label those count that the run saw.
 
     Example: partedvae suggest runs/digits digits -n 20 -o to_label.csv
     """
@@ -74,11 +74,11 @@ def suggest(
     from partedvae.tables import suggestion_rows, write_csv
 
     target = writable(output)
-    model, dataset = model_and_data(run, data, given)
     plan = runs.plan_of(run, data, given.get("split"))
-    if plan is not None and plan.n_rows == len(dataset):
-        dataset = dataset.with_labels_of([*plan.labelled, *plan.held_out])
-    if len(dataset.labelled) == len(dataset):
-        typer.echo(f"Every observation of {data} has a label: none of them is taken to have one.", err=True)
+    as_trained = {} if plan is None else plan.reading.model_dump(exclude_defaults=True)
+    model, dataset = model_and_data(run, data, {**as_trained, **given})
+    dataset = runs.still_to_label(plan, dataset)
+    if dataset.complete.all():
+        typer.echo(f"Every observation of {data} has its label: none of them is taken to have one.", err=True)
     header, rows = suggestion_rows(model, dataset, n, seed)
     write_whole(target, lambda path: write_csv(path, header, rows))

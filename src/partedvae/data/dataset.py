@@ -105,6 +105,12 @@ class Dataset:
         return np.flatnonzero((self.codes != MISSING).any(axis=1))
 
     @property
+    def complete(self) -> NDArray[np.bool_]:
+        """Whether a row misses no label: (N,). None is complete if the source has no labels."""
+        found: NDArray[np.bool_] = (self.codes != MISSING).all(axis=1)
+        return found if self.attributes else np.zeros(len(self), dtype=bool)
+
+    @property
     def factors(self) -> NDArray[np.int64]:
         """Each row's place on each factor of the grid: (N, F).
 
