@@ -9,6 +9,7 @@ from statistics import mean
 from typing import Any
 
 from record import RESULTS
+from suggest import differences
 
 
 def sections(results: Path = RESULTS) -> list[str]:
@@ -98,9 +99,8 @@ def _suggestions(results: Path) -> Iterator[str]:
     for path in sorted(results.glob("suggest_*.json")):
         found = json.loads(path.read_text(encoding="utf-8"))
         curve = ", ".join(f"{name}: {figure['mean']:.3f}" for name, figure in found["summary"].items())
-        gap = found["difference"]
         yield (
             f"- **Suggested labels**, {path.stem.removeprefix('suggest_')} {_made(found)}, accuracy, "
-            f"{len(found['by_seed'])} seeds: {curve}. 60 suggested less 100 random: {gap['value']:+.3f} "
-            f"[{gap['low']:+.3f}, {gap['high']:+.3f}]."
+            f"{len(found['by_seed'])} seeds: {curve}. Of the "
+            f"same seeds, {differences(found['by_seed'])}."
         )

@@ -73,9 +73,9 @@ def _recipes(runs: Runs) -> list[str]:
     """What the default adds to the published recipe, with the same labels, codes and epochs."""
     seeds = {len(runs[task][method]) for task in _TASKS for method in _RECIPES}
     return [
-        "The default beside the published recipe, with the same labels and epochs and as many nats in the codes, mean "
-        f"± sd of {' to '.join(map(str, sorted(seeds)))} seeds, on unseen rows (`make benchmark`); *class read from z* "
-        "is 0 for chance and 1 for perfect, and swaps are of pictures of two classes:",
+        "The default beside the published recipe, with the same labels and epochs and as many nats allowed in the "
+        f"codes, mean ± sd of {' to '.join(map(str, sorted(seeds)))} seeds, on unseen rows (`make benchmark`); *class "
+        "read from z* is 0 for chance and 1 for perfect, and swaps are of pictures of two classes:",
         "",
         "| | recipe | " + " | ".join(MEASURES[key].title for key in _SHOWN) + " |",
         "|---" * (len(_SHOWN) + 2) + "|",

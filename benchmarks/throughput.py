@@ -392,8 +392,10 @@ def page(found: Mapping[str, Any]) -> str:
         f"is for who asks: `--precision auto` ({fastest((1, SIDE, SIDE), 'cpu')} here), `batch_size=128` and both "
         "learning rates times √2. " + _quality(),
         "",
-        "Of a published step the data alone take {data[median]:g} ({data[least]:g} – {data[most]:g}), the objective "
-        "and its gradient {objective[median]:g} ({objective[least]:g} – {objective[most]:g}).".format(**found["parts"]),
+        "Of a published step the data alone take a share of {data[median]:g} ({data[least]:g} – {data[most]:g}), "
+        "the objective and its gradient {objective[median]:g} ({objective[least]:g} – {objective[most]:g}).".format(
+            **found["parts"]
+        ),
         f"The objective over {MANY:,} classes and their pairs, d_u = {MANY_DIM}, takes with its gradient "
         "{median:g} ({least:g} – {most:g}) of a step of the default at 64×64.".format(**found["many_classes"]),
         "",

@@ -66,7 +66,7 @@ def summary(found: Mapping[str, Any]) -> str:
     """A sentence for docs/performance.md."""
     reached = "reached" if found["accuracy"] >= found["accuracy_to_reach"] else "not reached"
     return (
-        f"`{found['command']}`: the accuracy {found['accuracy_to_reach']} that the published recipe has after 30 "
+        f"`{found['command']}`: the accuracy {found['accuracy_to_reach']} that the published code has after 30 "
         f"epochs is {reached} by the default with `--precision auto` after {found['epochs']}, at "
         f"{found['accuracy']:.3f}, in {found['share']:.2f} of the time estimated for the plain loop "
         f"({found['seconds']:.0f} of {found['seconds_plain_loop']:.0f} s; one seed, and "
