@@ -64,8 +64,8 @@ def suggest(
 ) -> None:
     """Write which observations to label next, the most helpful first: rank, id, and the label the model would give.
 
-    Those that have a label are left out. If DATA is what the run was trained on, it is read as it was then, what was
-    held out is left out too, and of data that miss no label those count that the run saw.
+    Those that miss no label are left out. If DATA is what the run was trained on, it is read as it was then, and what
+    was held out is left out too; where every observation has its label, only those labels count that the run learned.
 
     Example: partedvae suggest runs/digits digits -n 20 -o to_label.csv
     """
