@@ -24,6 +24,9 @@ _TASKS = {
 _RECIPES = {"PartedVAE": "published", "our recipe": "default"}
 _SHOWN = ("accuracy", "class_from_z", "swap_accuracy", "generation_accuracy", "mse")
 
+_SUGGESTED_ON = {"digits": "digits", "fashion-mnist": "Fashion-MNIST, 10,000 pictures at 16×16, 10 epochs"}
+_ASKED_FOR = ("suggested 20", "suggested 40", "suggested 60", "random 60", "random 100")
+
 _FASHION_ROWS = {
     "accuracy": "accuracy",
     "mse": "mean squared error of reconstruction",
@@ -35,7 +38,10 @@ _FASHION_ROWS = {
 def evidence(results: Path = RESULTS) -> str:
     """Of README.md: the default beside other classifiers, and beside the published recipe, as Markdown."""
     digits = json.loads((results / "digits.json").read_text(encoding="utf-8"))
-    return "\n".join([*_digits(digits), "", *_recipes(by_task(read(results / "cells")))])
+    suggested = {
+        name: json.loads((results / f"suggest_{name}.json").read_text(encoding="utf-8")) for name in _SUGGESTED_ON
+    }
+    return "\n".join([*_digits(digits), "", *_recipes(by_task(read(results / "cells"))), "", *_suggested(suggested)])
 
 
 def published_evidence(results: Path = RESULTS) -> str:
@@ -90,6 +96,24 @@ def _recipes(runs: Runs) -> list[str]:
             f"| {title} | {recipe} | " + " | ".join(spread(runs[task][method], key) for key in _SHOWN) + " |"
             for task, title in _TASKS.items()
             for method, recipe in _RECIPES.items()
+        ),
+    ]
+
+
+def _suggested(found: dict[str, dict[str, Any]]) -> list[str]:
+    """Accuracy with labels that ``suggest`` asked for, and with random ones."""
+    seeds = {len(run["by_seed"]) for run in found.values()}
+    return [
+        "Labels that `suggest` asks for, in rounds of ten after ten random ones, beside random ones; accuracy on "
+        f"unseen rows, mean ± sd of {' to '.join(map(str, sorted(seeds)))} seeds (`python benchmarks/suggest.py`):",
+        "",
+        "| | " + " | ".join(_ASKED_FOR) + " |",
+        "|---" * (len(_ASKED_FOR) + 1) + "|",
+        *(
+            f"| {_SUGGESTED_ON[name]} | "
+            + " | ".join(f"{run['summary'][n]['mean']:.3f} ± {run['summary'][n]['sd']:.3f}" for n in _ASKED_FOR)
+            + " |"
+            for name, run in found.items()
         ),
     ]
 
