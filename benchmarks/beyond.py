@@ -101,6 +101,5 @@ def _suggestions(results: Path) -> Iterator[str]:
         curve = ", ".join(f"{name}: {figure['mean']:.3f}" for name, figure in found["summary"].items())
         yield (
             f"- **Suggested labels**, {path.stem.removeprefix('suggest_')} {_made(found)}, accuracy, "
-            f"{len(found['by_seed'])} seeds: {curve}. Of the "
-            f"same seeds, {differences(found['by_seed'])}."
+            f"{len(found['by_seed'])} seeds: {curve}. Of the same seeds, {differences(found['by_seed'])}."
         )

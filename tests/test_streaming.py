@@ -192,6 +192,9 @@ def test_training_on_a_stream_holds_little_and_says_what_it_would_of_an_array(
     np.testing.assert_array_equal(model.transform(streamed), model.transform(whole))
     np.testing.assert_allclose(model.score_samples(streamed), model.score_samples(whole), rtol=1e-5)
     assert model.score(streamed, streamed.y) == model.score(whole, whole.y)
+    suggested = model.suggest(streamed, 5, random_state=0)
+    assert suggested.tolist() == model.suggest(whole, 5, random_state=0).tolist()
+    assert not np.isin(suggested, streamed.labelled).any()
     assert [record["step"] for record in model.history_[:2]] == [3, 6]
 
 
@@ -339,6 +342,7 @@ def test_a_stream_trains_and_predicts_from_the_command_line(source: str, tmp_pat
     assert json.loads((run / "metrics.json").read_text())["n_labelled"] == 10
     assert call("predict", run, source, "--streaming", "-o", tmp_path / "p.csv").returncode == 0
     assert call("predict", run, source, "-o", tmp_path / "q.csv").returncode == 0
+    assert call("suggest", run, source, "-n", 3, "-o", tmp_path / "s.csv").returncode == 0
     assert (tmp_path / "p.csv").read_text() == (tmp_path / "q.csv").read_text()
     with (tmp_path / "p.csv").open() as file:
         assert [row["id"] for row in csv.DictReader(file)] == [str(row) for row in range(N)]

@@ -204,8 +204,8 @@ def complete(y: object, n_rows: int) -> NDArray[np.bool_]:
     array([ True, False, False])
     """
     _, columns = columns_of(y, n_rows)
-    complete: NDArray[np.bool_] = ~np.any([_missing(column) for column in columns], axis=0)
-    return complete
+    found: NDArray[np.bool_] = ~np.any([_missing(column) for column in columns], axis=0)
+    return found
 
 
 def number_of(label: object, attribute: Attribute) -> int:

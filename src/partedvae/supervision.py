@@ -44,12 +44,13 @@ def labels_of(X: Any, y: Any, n_rows: int) -> tuple[Array, list[Attribute]]:
 
 
 def labelled_rows(X: Any, y: Any, n_rows: int) -> NDArray[np.bool_]:
-    """Which observations miss no label, (N,). Of a data set in which none does, they are taken to be hidden."""
+    """Which observations miss no label, (N,). Of a data set where no label is missing, all are taken to be hidden."""
     if not isinstance(X, Dataset):
         return np.zeros(n_rows, dtype=bool) if y is None else labels.complete(y, n_rows)
     if y is not None:
         raise ValueError(_GIVEN_TWICE)
-    return np.zeros(n_rows, dtype=bool) if X.complete.all() else X.complete
+    complete = X.complete
+    return np.zeros_like(complete) if complete.all() else complete
 
 
 def class_counts(known: Array, attributes: Sequence[Attribute]) -> list[Array]:
