@@ -24,6 +24,7 @@ from sklearn.datasets import load_digits
 from partedvae import PartedVAE
 from partedvae.checkpoints import LAST, PREVIOUS, CheckpointError, DamagedCheckpointWarning, is_whole
 from partedvae.extra_terms import Seen
+from partedvae.training import Training
 from test_cli import QUICK, call
 
 Array = NDArray[Any]
@@ -34,6 +35,7 @@ SETTINGS: dict[str, Any] = {
     "u_dim": 2, "z_dim": 2, "hidden_dim": 16, "max_epochs": 4, "random_state": 0, "lr_patience": 0,
     "validation_fraction": 0.2, "early_stopping": True, "early_stopping_patience": 1,
 }  # fmt: skip
+ALL_EPOCHS: dict[str, Any] = {"early_stopping": False}
 N_BATCHES = 4
 KILLS = 50
 
@@ -41,9 +43,11 @@ KILLS = 50
 @pytest.fixture(autouse=True)
 def listening() -> Iterator[None]:
     """Heed SIGINT, which is ignored by what a shell has started in the background."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
-    signal.signal(signal.SIGINT, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def model(**settings: Any) -> PartedVAE:
@@ -138,6 +142,29 @@ def test_a_run_that_is_asked_to_stop_ends_its_step_and_leaves_a_checkpoint(
     assert_same(model().fit(x, few, checkpoints=tmp_path, resume_from=tmp_path), whole)
 
 
+def test_a_request_after_the_last_look_of_a_step_or_of_the_run_is_heard(
+    digits: Digits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, _, few = digits
+    whole = model(**ALL_EPOCHS).fit(x, few)
+    for number, (hook, steps_taken) in enumerate({"on_train_batch_end": 2, "on_train_end": 16}.items()):
+        with monkeypatch.context() as late:
+            # the module's hooks come after all callbacks have been called
+            late.setattr(Training, hook, lambda *_: signal.raise_signal(signal.SIGTERM), raising=False)
+            with pytest.raises(SystemExit) as left:
+                model(**ALL_EPOCHS).fit(x, few, checkpoints=tmp_path / str(number))
+        assert left.value.code == 128 + signal.SIGTERM
+        assert torch.load(tmp_path / str(number) / LAST, weights_only=True)["partedvae"]["steps_taken"] == steps_taken
+        resumed = model(**ALL_EPOCHS).fit(x, few, resume_from=tmp_path / str(number))
+        assert_same(resumed, whole)
+
+
+def test_a_request_is_heard_without_checkpoints(digits: Digits) -> None:
+    with pytest.raises(SystemExit) as left:
+        model(trainer_options={"callbacks": [Ask(1, signal.SIGTERM)]}).fit(digits[0], digits[2])
+    assert left.value.code == 128 + signal.SIGTERM
+
+
 def test_a_second_request_is_not_waited_for(digits: Digits, tmp_path: Path) -> None:
     asked = model(trainer_options={"callbacks": [Ask(1, signal.SIGINT, times=2)]})
     with pytest.raises(KeyboardInterrupt):
@@ -145,9 +172,12 @@ def test_a_second_request_is_not_waited_for(digits: Digits, tmp_path: Path) -> N
     assert not (tmp_path / LAST).exists()
 
 
-def test_what_the_process_was_started_to_ignore_is_ignored(digits: Digits, whole: PartedVAE, tmp_path: Path) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    asked = model(trainer_options={"callbacks": [Ask(1, signal.SIGINT, times=2)]})
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_the_process_was_started_to_ignore_is_ignored(
+    number: int, digits: Digits, whole: PartedVAE, tmp_path: Path
+) -> None:
+    signal.signal(number, signal.SIG_IGN)
+    asked = model(trainer_options={"callbacks": [Ask(1, number, times=2)]})
     assert_same(asked.fit(digits[0], digits[2], checkpoints=tmp_path), whole)
 
 
@@ -271,33 +301,39 @@ def test_checkpoints_within_an_epoch_follow_a_clock_that_cannot_be_set(
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_the_command_line_ends_cleanly_and_goes_on(number: int, status: int, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "partedvae", "train", "digits", "--out", "run", "--labels-per-class", "5"]
-    again = [*command[:4], "digits", "--out", "run", "--resume"]
-    begin = [*command, "--epochs", "8", "--checkpoint-minutes", "0"]
-    process = subprocess.Popen(
-        begin,
-        cwd=tmp_path,
-        stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # the child is one thread yet
-    )
-    while not (tmp_path / "run" / "checkpoints" / PREVIOUS).exists():
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.02)
-    process.send_signal(number)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == status
+    options = ["--labels-per-class", "5", "--epochs", "2", "--checkpoint-minutes", "0"]
+    program = f"""
+import os, signal
+from pathlib import Path
+from partedvae import checkpoints, cli
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+write = checkpoints.Checkpoints._write
+asked = []  # once: a second signal ends the run at once
+
+def write_and_ask(self, trainer):
+    write(self, trainer)
+    if not asked and Path("run/checkpoints/{PREVIOUS}").exists():
+        asked.append(True)
+        os.kill(os.getpid(), {number:d})
+
+checkpoints.Checkpoints._write = write_and_ask
+cli.main({["train", "digits", "--out", "run", *options]})
+"""
+    ended = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    said = ended.stderr
+    assert ended.returncode == status, said
     assert said.splitlines()[-1] == "partedvae: stopped. train --resume goes on from the last checkpoint."
     assert "Traceback" not in said
     if number == signal.SIGINT:
         return  # going on is the same after both, and takes its time
     cut(tmp_path / "run" / "checkpoints" / LAST)
+    again = [sys.executable, "-m", "partedvae", "train", "digits", "--out", "run", "--resume"]
     resumed = subprocess.run(again, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert resumed.returncode == 0, resumed.stderr
     assert "Warning: run/checkpoints/last.ckpt is damaged: going on from" in resumed.stderr
     assert (tmp_path / "run" / "report.html").exists()
-    assert len((tmp_path / "run" / "history.csv").read_text().splitlines()) == 1 + 8
+    assert len((tmp_path / "run" / "history.csv").read_text().splitlines()) == 1 + 2
 
 
 def test_a_run_without_a_whole_checkpoint_fails_with_status_1(tmp_path: Path) -> None:

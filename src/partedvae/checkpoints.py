@@ -142,16 +142,29 @@ class Checkpoints(Checkpoint):
         self._before: dict[int, Any] = {}
 
     def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Listen."""
+        """Remember who heeds signals, before Lightning does."""
         self._written = time.monotonic()
         if threading.current_thread() is threading.main_thread():
-            heeded = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
-            self._before = {number: signal.signal(number, self._hear) for number in heeded}
+            self._before = {number: signal.getsignal(number) for number in _SIGNALS}
+            self._listen()
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Listen in Lightning's place, which leaves without a checkpoint and with status 0."""
+        self._listen()
+
+    def _listen(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, signal.SIG_IGN if handler is signal.SIG_IGN else self._hear)
 
     def stop_listening(self) -> None:
         """Give signals back to those who had them before."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    def obey(self) -> None:
+        """Stop if that was asked for after the last step, which no hook follows."""
+        if self._asked is not None:
+            self._stop()
 
     def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
         """Write what is due, and stop if that was asked for."""

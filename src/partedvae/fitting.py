@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import pickle
 import re
+import signal
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from typing import Any
 
 import lightning.pytorch as lightning
 from lightning.pytorch.callbacks import Callback, Checkpoint, EarlyStopping
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.utils.data import DataLoader
 
 from partedvae import precision, processes
@@ -110,6 +112,8 @@ def fit(
         held_out = validation and validation_loader(validation.x, validation.labels, max(256, config.batch_size))
         try:
             trainer.fit(module, loader, held_out, ckpt_path=resume_from, weights_only=True if resume_from else None)
+        except SIGTERMException:  # before the first step, or without checkpoints: Lightning's status would be 0
+            raise SystemExit(128 + signal.SIGTERM) from None
         except SystemExit as left:
             if left.code == 1:  # Lightning's answer to Ctrl-C; the caller decides how to end
                 raise KeyboardInterrupt from None
@@ -133,6 +137,8 @@ def fit(
         finally:
             if writing is not None:
                 writing.stop_listening()
+        if writing is not None:
+            writing.obey()
     if best is not None and best.weights:
         module.load_state_dict(best.weights)
     module.require_finite_weights()
