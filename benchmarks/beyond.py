@@ -50,19 +50,17 @@ def _robustness(results: Path) -> Iterator[str]:
 
 
 def _other_data(results: Path) -> Iterator[str]:
-    found = _read(results, "other_data")
-    if found is None:
-        return
-    for name, data in found.items():
-        if not isinstance(data, dict) or "summary" not in data:
+    for name in ("table", "attributes"):
+        found = _read(results, f"other_data_{name}")
+        if found is None:
             continue
         compared = []
-        for method, figure in data["summary"].items():
-            difference = data["default_less_other"][method]
+        for method, figure in found["summary"].items():
+            difference = found["default_less_other"][method]
             gap = f" (default less it {difference['value']:+.3f} [{difference['low']:+.3f}, {difference['high']:+.3f}])"
             own = f"{method} {figure['mean']:.3f} ± {figure['sd']:.3f}"
             compared.append(own + ("" if method == "default" else gap))
-        yield f"- **{name}** {_made(found)}, accuracy, {len(data['by_seed'])} seeds: {'; '.join(compared)}."
+        yield f"- **{found['data']}** {_made(found)}, accuracy, {len(found['by_seed'])} seeds: {'; '.join(compared)}."
 
 
 def _true_swaps(results: Path) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """A table, and pictures with two attributes, few labels each: the default, the published recipe, and scikit-learn.
 
-    python benchmarks/other_data.py [--seeds 5] [--jobs 2]
+    python benchmarks/other_data.py [--data table attributes] [--seeds 5] [--jobs 2]
 
 Accuracy (with two attributes: the mean) on rows that nothing was fit on. scikit-learn's estimators see the same rows
 and labels, standardised; each attribute has an estimator of its own.
@@ -45,11 +45,11 @@ _PER_CLASS, _SPRITES, _PER_ATTRIBUTE = 10, 10_000, 200
 def main() -> None:
     """Fit, print, and keep the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", nargs="+", choices=_DATA, default=list(_DATA))
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--jobs", type=int, default=2)
     arguments = parser.parse_args()
-    found: dict[str, dict[str, Any]] = {}
-    for name in _DATA:
+    for name in arguments.data:
         with ProcessPoolExecutor(
             arguments.jobs, mp_context=get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)
         ) as pool:
@@ -60,13 +60,14 @@ def main() -> None:
             for method in by_method
             if (difference := Difference.of(by_method["default"], by_method[method], "accuracy")) is not None
         }
-        found[name] = {
+        found: dict[str, Any] = {
+            "data": _CALLED[name],
             "summary": {m: {"mean": mean(r[m] for r in runs), "sd": stdev(r[m] for r in runs)} for m in runs[0]},
             "default_less_other": differences,
             "by_seed": runs,
         }
-        table = Table("method", "accuracy", "default less it", title=f"{name}, {arguments.seeds} seeds")
-        for method, figure in found[name]["summary"].items():
+        table = Table("method", "accuracy", "default less it", title=f"{_CALLED[name]}, {arguments.seeds} seeds")
+        for method, figure in found["summary"].items():
             d = differences[method]
             table.add_row(
                 method,
@@ -74,7 +75,7 @@ def main() -> None:
                 f"{d['value']:+.4f} [{d['low']:+.4f}, {d['high']:+.4f}]",
             )
         Console().print(table)
-    print(f"written to {record.write('other_data', found, threads=1)}")
+        print(f"written to {record.write(f'other_data_{name}', found, threads=1)}")
 
 
 def accuracies(name: str, seed: int) -> dict[str, float]:
@@ -131,8 +132,9 @@ def _two_attributes(seed: int) -> Split:
     return x[:_SPRITES], few, x[_SPRITES:], y[_SPRITES:]
 
 
-_DATA: dict[str, Callable[[int], Split]] = {"breast cancer": _table, "sprites, shape and scale": _two_attributes}
-_SETTINGS: dict[str, dict[str, Any]] = {"breast cancer": {}, "sprites, shape and scale": {"max_epochs": 30}}
+_DATA: dict[str, Callable[[int], Split]] = {"table": _table, "attributes": _two_attributes}
+_CALLED = {"table": "breast cancer", "attributes": "sprites, shape and scale"}
+_SETTINGS: dict[str, dict[str, Any]] = {"table": {}, "attributes": {"max_epochs": 30}}
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from partedvae.model import PartedModel, Posterior
 from partedvae.objective import cross_entropy, targets_of
 from partedvae.partition import Partition
 from partedvae.scaling import Scaling
+from partedvae.training import Training
 
 SMALL: dict[str, Any] = {"max_epochs": 2, "hidden_dim": 16, "u_dim": 2, "z_dim": 2, "random_state": 0}
 
@@ -250,6 +251,29 @@ def test_a_users_own_augmentation_is_used_and_scikit_learn_knows_it() -> None:
     model = PartedVAE(**SMALL, augment=unchanged).fit(x[:200], y[:200])
     assert set(seen) == {(64, 64), (8, 64)}
     assert model.get_params()["augment"] is unchanged
+
+
+@pytest.mark.parametrize(
+    ("shape", "augment", "kept"), [((64,), None, True), ((64,), change_features, False), ((8, 8), None, False)]
+)
+def test_features_with_a_label_are_learned_as_they_are_unless_someone_says_how_they_change(
+    shape: tuple[int, ...], augment: Augmentation | None, kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, y = load_digits(return_X_y=True)
+    x, few = x[:64].reshape(64, *shape), np.where(np.arange(64) < 10, y[:64], -1)
+    seen: list[Tensor] = []
+    ask = Training._log_classes
+
+    def noted(self: Training, rows: Tensor) -> Tensor:
+        seen.append(rows)
+        return ask(self, rows)
+
+    monkeypatch.setattr(Training, "_log_classes", noted)
+    model = PartedVAE(**SMALL, augment=augment).fit(x, few)
+    known = model.net_.scaling(torch.as_tensor(x[:10], dtype=torch.float32).reshape(10, *model.net_.scaling.shape))
+    labelled, others = seen[0].flatten(1)[:64], seen[0].flatten(1)[64:]
+    alike = [torch.isclose(rows[:, None], known.flatten(1)).all(dim=2).any(dim=1).all() for rows in (labelled, others)]
+    assert [bool(all_are) for all_are in alike] == [kept, False]
 
 
 @pytest.mark.parametrize(("answer", "named"), [(lambda x, _: x[:, :3], "(64, 3)"), (lambda x, _: None, "NoneType")])

@@ -55,7 +55,8 @@ class PartedVAE(Predicts, Encodes, Generates, BaseEstimator):  # type: ignore[mi
             of :class:`partedvae.extra_terms.Seen` that give one number. They are not saved with the model.
         augment: how observations (N, …), as the networks see them, are changed without changing their class, for
             ``consistency``: a function of them and a ``torch.Generator``. Default: pictures are moved a little and
-            partly erased, features partly replaced; see :mod:`partedvae.augmentation`. It is not saved either.
+            partly erased, features without a label partly replaced; see :mod:`partedvae.augmentation`. It is not saved
+            either.
 
     Attributes:
         classes_: the classes; a list of arrays if there are several attributes.

@@ -57,6 +57,7 @@ class Training(lightning.LightningModule):
         super().__init__()
         self.n_batches = n_batches
         self.augment = augment or augmentation_for(model.scaling.shape, model.partition.n_attributes)
+        self.keep_labelled = augment is None and len(model.scaling.shape) == 1
         self.independence = (
             ClassIndependence(model.partition, _BATCHES_REMEMBERED * config.batch_size * n_processes)
             if config.gamma_zc and model.partition.z_dim
@@ -259,8 +260,10 @@ class Training(lightning.LightningModule):
         targets = targets_of(batch.labels, layout)
         if guessed is None:
             return {"cross_entropy": cross_entropy(self._log_classes(labelled), targets, layout)}
-        # Labelled observations are changed and blended too: few as they are, they would be learned by heart.
-        labelled, targets = blended(changed(labelled, self.augment, self.noise), targets, self.noise)
+        # Labelled pictures are changed and blended too: few as they are, they would be learned by heart. Features are
+        # not: which class a row is of may lie in how its values go together, and that the label vouches for.
+        if not self.keep_labelled:
+            labelled, targets = blended(changed(labelled, self.augment, self.noise), targets, self.noise)
         x, guesses = guessed
         x, guesses = blended(changed(x, self.augment, self.noise), guesses, self.noise)
         of_labelled, of_all = self._log_classes(torch.cat([labelled, x])).split([len(labelled), len(x)])
