@@ -77,13 +77,15 @@ class Difference:
         reach = float(student.ppf(0.975, len(gaps) - 1)) * stdev(gaps) / len(gaps) ** 0.5
         return cls(mean(gaps), mean(gaps) - reach, mean(gaps) + reach, len(gaps))
 
-    def verdict(self, better: int) -> str:
-        """In a word, whether PartedVAE is better."""
+    def verdict(self, measure: Measure) -> str:
+        """In a word, whether PartedVAE is better; what is written as nothing at both ends is the same."""
+        if round(self.low, measure.digits) == round(self.high, measure.digits) == 0:
+            return "same"
         if self.low > 0:
-            return "better" if better > 0 else "worse"
+            return "better" if measure.better > 0 else "worse"
         if self.high < 0:
-            return "worse" if better > 0 else "better"
-        return "same" if self.low == self.high == 0 else "not shown"
+            return "worse" if measure.better > 0 else "better"
+        return "not shown"
 
 
 def read(folder: Path = CELLS) -> list[dict[str, Any]]:

@@ -175,9 +175,9 @@ def _beats_unlabelled(ours: str, sprites: Mapping[str, Run]) -> Iterator[str]:
         }
         if not differences:
             continue
-        verdicts = [difference.verdict(1) for difference in differences.values()]
+        verdicts = [difference.verdict(MEASURES[key]) for difference in differences.values()]
         compared = [
-            f"{method} {interval(difference, MEASURES[key].digits)} ({difference.verdict(1)})"
+            f"{method} {interval(difference, MEASURES[key].digits)} ({difference.verdict(MEASURES[key])})"
             for method, difference in differences.items()
         ]
         yield (
@@ -190,7 +190,7 @@ def _beats_unlabelled(ours: str, sprites: Mapping[str, Run]) -> Iterator[str]:
 def _helps(name: str, runs: Runs) -> str:
     """How often an idea of the paper is shown to help."""
     verdicts = [
-        difference.verdict(MEASURES[key].better)
+        difference.verdict(MEASURES[key])
         for methods in runs.values()
         for key in _BOUGHT
         if (difference := Difference.of(methods.get(_OURS, {}), methods.get(name, {}), key)) is not None
@@ -229,7 +229,7 @@ def _not_best(runs: Runs) -> list[str]:
             compared = (
                 "fewer than two seeds in common"
                 if difference is None
-                else f"difference {interval(difference, MEASURES[key].digits)}, {difference.verdict(sign)}"
+                else f"difference {interval(difference, MEASURES[key].digits)}, {difference.verdict(MEASURES[key])}"
             )
             ahead = [n for n in means if n not in ABLATIONS and sign * means[n] > sign * mean(own)]
             lines.append(
@@ -271,7 +271,7 @@ def _ideas(runs: Runs) -> list[str]:
                 difference = Difference.of(ours, methods[name], key)
                 entries.append(
                     "" if difference is None
-                    else f"{interval(difference, MEASURES[key].digits)} {difference.verdict(MEASURES[key].better)}"
+                    else f"{interval(difference, MEASURES[key].digits)} {difference.verdict(MEASURES[key])}"
                 )  # fmt: skip
             lines.append(f"| {name} | " + " | ".join(entries) + " |")
         lines.append("")

@@ -14,7 +14,7 @@ import pytest
 import grid
 import oracle as oracle_module
 from beyond import sections
-from comparisons import Difference, by_task, read
+from comparisons import Difference, Measure, by_task, read
 from grid import METHODS, Cell, cells, compute
 from measured import measured
 from oracle import Oracle
@@ -165,13 +165,14 @@ def test_the_page_says_where_another_method_is_better_and_what_an_idea_buys() ->
     [
         ([0.1, 0.11, 0.12], 1, "better"), ([0.1, 0.11, 0.12], -1, "worse"), ([-0.1, -0.11, -0.12], -1, "better"),
         ([0.1, -0.1, 0.0], 1, "not shown"), ([0.0, 0.0, 0.0], 1, "same"),
+        ([1e-5, 1.1e-5, 1.2e-5], 1, "same"),
     ],
 )  # fmt: skip
 def test_a_difference_is_called_one_only_if_its_interval_says_so(gaps: list[float], better: int, verdict: str) -> None:
     ours = {seed: {"accuracy": 0.5 + gap} for seed, gap in enumerate(gaps)}
     difference = Difference.of(ours, {seed: {"accuracy": 0.5} for seed in range(4)}, "accuracy")
     assert difference is not None
-    assert difference.verdict(better) == verdict
+    assert difference.verdict(Measure("accuracy", better)) == verdict
     assert difference.n == 3
 
 
