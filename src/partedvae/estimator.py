@@ -252,7 +252,8 @@ class PartedVAE(Predicts, Encodes, Generates, BaseEstimator):  # type: ignore[mi
         """Make the probabilities those that are kept, by observations whose labels fit did not see.
 
         Each attribute's logits are divided by one temperature, so predictions stay as they are. The argument
-        ``calibration_fraction`` does this in fit, with labels that it keeps aside.
+        ``calibration_fraction`` does this in fit, with labels that it keeps aside. A few labels move it little; the
+        same ones a second time count twice.
 
         Args:
             X: observations; or a :class:`partedvae.data.Dataset`, which has its labels with it.

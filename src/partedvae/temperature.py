@@ -10,29 +10,31 @@ from torch import Tensor, nn
 from partedvae.partition import Partition
 
 _LARGEST = 100.0  # labels that are all wrong ask for infinity
+_BELIEVED = 20  # rows in which what the predictor states comes true; labels are often fewer
 
 
 def temperature(log_c: Tensor, targets: Tensor) -> float:
     """T at which softmax(log_c / T) gives the targets most probability; above 1 if the predictor is overconfident.
 
-    A few labels that are all predicted right would ask for T = 0, and for certainty. So beside the N rows there counts
-    one whose class is unknown: no number of labels shows that none is ever wrong.
+    A few labels say little of how often the predictor is right: if all are predicted right, they would ask for T = 0,
+    and if one is not, for far too large a T. So beside the N rows there count twenty like them of which just what is
+    stated comes true; they ask for T = 1.
 
     Args:
         log_c: (N, K), log-probabilities.
         targets: (N, K), the right class of each row, one-hot, or how probable each class is; a row of zeros says
             nothing.
 
-    Source: Guo et al. 2017; the unknown row as in Platt 1999.
+    Source: Guo et al. 2017.
 
     >>> import torch
-    >>> log_c = torch.tensor([[0.9, 0.1]] * 4000).log()  # sure to 0.9, right in 0.75 of cases: 0.9 / 0.1 is 3 · 3
-    >>> round(temperature(log_c, torch.tensor([[1, 0], [1, 0], [1, 0], [0, 1]] * 1000)), 2)
+    >>> log_c = torch.tensor([[0.9, 0.1]] * 40_000).log()  # sure to 0.9, right in 0.75 of cases: 0.9 / 0.1 is 3 · 3
+    >>> round(temperature(log_c, torch.tensor([[1, 0], [1, 0], [1, 0], [0, 1]] * 10_000)), 2)
     2.0
     """
     log_c, targets = log_c.double(), targets.double()
     told = targets.sum(dim=1, keepdim=True)
-    targets = targets + told / told.sum() / targets.shape[1]
+    targets = targets + _BELIEVED / told.sum() * told * log_c.exp()
 
     def surprise(log_temperature: float) -> float:
         return -float((targets * (log_c / math.exp(log_temperature)).log_softmax(dim=1)).sum())
