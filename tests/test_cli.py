@@ -117,6 +117,39 @@ def test_predictions_are_a_table(run: Path, tmp_path: Path) -> None:
     assert [int(row["label"]) for row in rows] == probabilities.argmax(axis=1).tolist()
 
 
+def test_what_a_command_reads_is_not_written_over(run: Path, tmp_path: Path) -> None:
+    table, labels, model = tmp_path / "t.csv", tmp_path / "labels.csv", tmp_path / "run"
+    table.write_text("a,b,class\n" + "".join(f"{i},{i % 3},{'xy'[i % 2]}\n" for i in range(20)))
+    labels.write_text("id,class\n0,x\n")
+    assert call("train", table, "--out", model, "--quiet", *QUICK).returncode == 0
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    for arguments, target, named in (
+        (("predict", model, table), table, f"{table} is read"),
+        (("predict", model, table, "--label-file", labels), labels, f"{labels} is read"),
+        (("suggest", model, table), table, f"{table} is read"),
+        (("predict", model, table), model / "config.json", "is a file of the run"),
+        (("predict", model, table), model / "history.csv", "is a file of the run"),
+    ):
+        done = call(*arguments, "-o", target)
+        assert done.returncode == 2
+        assert named in done.stderr
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    for _ in range(2):  # what was answered before may be answered again
+        assert call("predict", model, table, "-o", model / "answers.csv").returncode == 0
+
+
+def test_predictions_need_the_columns_of_the_model_and_no_others(tmp_path: Path) -> None:
+    rows = [f"{i},{i % 3},{'xy'[i % 2]}" for i in range(80)]
+    (tmp_path / "t.csv").write_text("a,b,class\n" + "\n".join(rows))
+    assert call("train", tmp_path / "t.csv", "--out", tmp_path / "run", "--quiet", *QUICK).returncode == 0
+    noted = [f"note {i},{'7' if i else 'seven'},{row}" for i, row in enumerate(rows)]
+    (tmp_path / "noted.csv").write_text("note,n,a,b,class\n" + "\n".join(noted))
+    for name in ("t", "noted"):
+        done = call("predict", tmp_path / "run", tmp_path / f"{name}.csv", "-o", tmp_path / f"{name}_out.csv")
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "t_out.csv").read_bytes() == (tmp_path / "noted_out.csv").read_bytes()
+
+
 def test_codes_are_arrays(run: Path, tmp_path: Path) -> None:
     assert call("encode", run, "digits", "-o", tmp_path / "codes.npz").returncode == 0
     with np.load(tmp_path / "codes.npz") as codes:

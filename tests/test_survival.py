@@ -323,7 +323,10 @@ cli.main({["train", "digits", "--out", "run", *options]})
     ended = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
     said = ended.stderr
     assert ended.returncode == status, said
-    assert said.splitlines()[-1] == "partedvae: stopped. train --resume goes on from the last checkpoint."
+    assert said.splitlines()[-2:] == [
+        "partedvae train digits --out run --resume goes on from the last checkpoint.",
+        "partedvae: stopped.",
+    ]
     assert "Traceback" not in said
     if number == signal.SIGINT:
         return  # going on is the same after both, and takes its time
@@ -334,6 +337,21 @@ cli.main({["train", "digits", "--out", "run", *options]})
     assert "Warning: run/checkpoints/last.ckpt is damaged: going on from" in resumed.stderr
     assert (tmp_path / "run" / "report.html").exists()
     assert len((tmp_path / "run" / "history.csv").read_text().splitlines()) == 1 + 2
+
+
+def test_a_command_that_is_asked_to_stop_says_so_and_leaves_nothing(tmp_path: Path) -> None:
+    PartedVAE(hidden_dim=8, max_epochs=1, random_state=0).fit(np.eye(8), np.arange(8) % 2).save(tmp_path / "model")
+    np.savez(tmp_path / "data.npz", X=np.eye(8))
+    program = """
+import os, signal
+from partedvae import cli, tables
+
+tables.prediction_rows = lambda *_: os.kill(os.getpid(), signal.SIGTERM)
+cli.main(["predict", "model", "data.npz", "-o", "answers.csv"])
+"""
+    ended = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (143, "partedvae: stopped.\n")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data.npz", "model"]
 
 
 def test_a_run_without_a_whole_checkpoint_fails_with_status_1(tmp_path: Path) -> None:

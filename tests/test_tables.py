@@ -597,3 +597,12 @@ def test_a_class_that_other_programs_write_for_a_missing_one_is_pointed_out(tmp_
     lines = list(describe("t.csv", load(str(tmp_path / "t.csv"))))
     assert any(line.startswith("problem: kind has a class 'NA'") and "--missing NA" in line for line in lines)
     assert not any("NA" in line for line in describe("t.csv", load(str(tmp_path / "t.csv"), missing=("NA",))))
+
+
+@pytest.mark.parametrize(
+    ("rows", "line"),
+    [('1,x\n2,"y\n3,x\n4,y\n', 3), ('1,"x\n', 2), ('1,"x" and more\n2,y\n', 2), ('1,"x\ny"\n2,"z\n', 4)],
+)
+def test_a_quote_that_is_left_open_does_not_swallow_the_rest(rows: str, line: int, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=rf"data\.csv, line {line} cannot be read: .* Is a quote"):
+        load(csv_file(tmp_path, "a,class\n" + rows))

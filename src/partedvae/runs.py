@@ -303,6 +303,11 @@ def read_plan(folder: Path) -> Plan:
         raise RunError(f"{path}: {'.'.join(map(str, first['loc'])) or 'the file'}: {first['msg']}") from None
 
 
+def can_go_on(folder: Path) -> bool:
+    """Whether there is a checkpoint to go on from, and it is this process that says so."""
+    return writes_files() and any((folder / CHECKPOINTS / name).exists() for name in (LAST, PREVIOUS))
+
+
 def check_free(folder: Path, resume: bool, overwrite: bool) -> None:
     """Refuse a folder that already holds a run, unless it is to be resumed or overwritten.
 

@@ -6,9 +6,12 @@ Commands import what they work with when they are called: ``--help`` would wait 
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Annotated, NoReturn
 
 import typer
@@ -49,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line; the one place where errors become lines and exit statuses."""
     words = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _leaving_when_asked():
             # The columns of a file are chosen by the names that the model knows, then handed on as arrays.
             warnings.filterwarnings("ignore", message="X does not have valid feature names")
             warnings.showwarning = _say
@@ -61,9 +64,22 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         sys.exit(errors.status(error))
     except SystemExit as left:
         if left.code in (_INTERRUPTED, _TERMINATED):  # typer has turned Ctrl-C into the first
-            sys.stderr.write("partedvae: stopped. train --resume goes on from the last checkpoint.\n")
+            sys.stderr.write("partedvae: stopped.\n")
         raise
     sys.exit(0)
+
+
+@contextmanager
+def _leaving_when_asked() -> Iterator[None]:
+    """SIGTERM ends the work as Ctrl-C does, so that nothing is left half-written, unless someone heeds it already."""
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _say(

@@ -22,8 +22,8 @@ def predict(run: RunArgument, data: DataArgument, output: CsvOption, *, given: G
     from partedvae.persistence import write_whole
     from partedvae.tables import prediction_rows, write_csv
 
-    target = writable(output)
-    model, dataset = model_and_data(run, data, given)
+    target = writable(output, run=run, reads=(data, given.get("label_file")))
+    model, dataset = model_and_data(run, data, given, with_labels=False)
     header, rows = prediction_rows(model, dataset)
     write_whole(target, lambda path: write_csv(path, header, rows))
 
@@ -44,8 +44,8 @@ def encode(
 
     from partedvae.persistence import write_whole
 
-    target = writable(output, ".npz")
-    model, dataset = model_and_data(run, data, given)
+    target = writable(output, ".npz", run=run, reads=(data, given.get("label_file")))
+    model, dataset = model_and_data(run, data, given, with_labels=False)
     codes = model.encode(dataset)
     c = np.concatenate(codes.c, axis=1) if isinstance(codes.c, list) else codes.c
     ids = np.array(list(dataset.ids))
@@ -73,7 +73,7 @@ def suggest(
     from partedvae.persistence import write_whole
     from partedvae.tables import suggestion_rows, write_csv
 
-    target = writable(output)
+    target = writable(output, run=run, reads=(data, given.get("label_file")))
     plan = runs.plan_of(run, data, given.get("split"))
     as_trained = {} if plan is None else plan.reading.model_dump(exclude_defaults=True)
     model, dataset = model_and_data(run, data, {**as_trained, **given})

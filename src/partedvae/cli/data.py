@@ -54,4 +54,4 @@ def data_show(data: DataArgument, output: PngOption, seed: SeedOption = 0, *, gi
     from partedvae.report.glance import glance
     from partedvae.report.page import save_png
 
-    save_png(writable(output, ".png"), glance(load(data, **given), seed))
+    save_png(writable(output, ".png", reads=(data, given.get("label_file"))), glance(load(data, **given), seed))

@@ -21,8 +21,11 @@ def load_model(run: Path) -> PartedVAE:
     return PartedVAE.load(run)
 
 
-def model_and_data(run: Path, data: str, given: Given) -> tuple[PartedVAE, Dataset]:
-    """A model, and DATA as the model knows it: pictures at its size, brought there as in training, its features."""
+def model_and_data(run: Path, data: str, given: Given, *, with_labels: bool = True) -> tuple[PartedVAE, Dataset]:
+    """A model, and DATA as the model knows it: pictures at its size, brought there as in training, its features.
+
+    Without labels, columns of a table that are not among its features are not looked at.
+    """
     from partedvae import runs
     from partedvae.data import load
 
@@ -31,6 +34,7 @@ def model_and_data(run: Path, data: str, given: Given) -> tuple[PartedVAE, Datas
     known: Given = {
         "size": (shape[1], shape[2]) if model.layout_.kind in ("grey", "channels_last") else None,
         "features": None if names is None else tuple(names),
+        "labels": None if names is None or with_labels else (),
         "pad": (run / runs.RUN).exists() and runs.read_plan(run).reading.pad,
     }
     dataset = load(data, **{**known, **given})

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from partedvae.cli.errors import UsageError
 
 
-def writable(path: Path, suffix: str | None = None) -> Path:
-    """The path, if a file can be written there and ends in what the file is.
+def writable(path: Path, suffix: str | None = None, *, run: Path | None = None, reads: Sequence[object] = ()) -> Path:
+    """The path, if a file can be written there, ends in what the file is, and takes the place of none that is needed.
+
+    Args:
+        run: whose own files must stay.
+        reads: files, and folders of files, that the command reads; what is no path that exists is none.
 
     Raises:
         UsageError: it cannot; the message says why.
@@ -19,4 +24,17 @@ def writable(path: Path, suffix: str | None = None) -> Path:
         raise UsageError(f"-o {path}: there is no folder {path.parent}.")
     if path.is_dir():
         raise UsageError(f"-o {path}: is a folder; a file is needed.")
+    if path.exists():
+        for source in (Path(str(read)) for read in reads if read is not None):
+            if source.exists() and (path.samefile(source) or path.resolve().is_relative_to(source.resolve())):
+                raise UsageError(f"-o {path}: {source} is read, and would be lost in part or whole. Name another file.")
+        if run is not None and _is_of_run(path.resolve(), run.resolve()):
+            raise UsageError(f"-o {path}: is a file of the run. Name another file.")
     return path
+
+
+def _is_of_run(path: Path, run: Path) -> bool:
+    from partedvae import persistence, runs
+
+    of_model = {persistence.CONFIG, persistence.WEIGHTS, persistence.HISTORY}
+    return path.parent == run and path.name in of_model | {runs.RUN, runs.METRICS, runs.REPORT, runs.SKIPPED}

@@ -94,15 +94,20 @@ def train(
         plan, dataset = _new_plan(data, given, choice, settings, quiet)
     if not quiet:
         _say_what_is_wrong(dataset.with_labels_of(plan.labelled))
-    figures = runs.train(
-        out,
-        plan,
-        dataset,
-        resume=resume,
-        verbose=not quiet,
-        trainer_options=options,
-        checkpoint_minutes=checkpoint_minutes,
-    )
+    try:
+        figures = runs.train(
+            out,
+            plan,
+            dataset,
+            resume=resume,
+            verbose=not quiet,
+            trainer_options=options,
+            checkpoint_minutes=checkpoint_minutes,
+        )
+    except (KeyboardInterrupt, SystemExit):
+        if runs.can_go_on(out):
+            typer.echo(f"partedvae train {data} --out {out} --resume goes on from the last checkpoint.", err=True)
+        raise
     if figures and not quiet:
         if "test_accuracy" in figures:
             typer.echo(

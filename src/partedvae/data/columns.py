@@ -135,12 +135,25 @@ class CsvTable:
                 header = file.readline()
                 file.seek(0)
                 delimiter = max(",;\t", key=lambda mark: _n_cells(header, mark))
-                reader = csv.reader(file, delimiter=delimiter)
-                return [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
+                return self._rows(csv.reader(file, delimiter=delimiter, strict=True))
         except UnicodeDecodeError:
             raise DataError(f"{self.path}{self._first_undecodable()} is not UTF-8. Save it as UTF-8.") from None
-        except (OSError, csv.Error) as error:
+        except OSError as error:
             raise DataError(f"{self.path} cannot be read: {error}") from None
+
+    def _rows(self, reader: Any) -> list[tuple[int, list[str]]]:
+        """The last line and the cells of each row that is not blank."""
+        found, line = [], 1
+        try:
+            for row in reader:
+                if row:
+                    found.append((reader.line_num, [cell.strip() for cell in row]))
+                line = reader.line_num + 1
+        except csv.Error as error:  # of a quote that is not closed, csv would make one cell of all that follows
+            raise DataError(
+                f'{self.path}, line {line} cannot be read: {error}. Is a quote (") left open, or not doubled in a cell?'
+            ) from None
+        return found
 
     def _first_undecodable(self) -> str:
         for number, line in enumerate(self.path.read_bytes().splitlines(), 1):

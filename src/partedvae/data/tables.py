@@ -56,7 +56,8 @@ def divide(table: Table, reading: Reading) -> tuple[list[str], list[str]]:
     ``id`` and ``path`` are neither.
     """
     others = [name for name in table.names if name not in (ID, PATH)]
-    _require_no_stray_text(table, [name for name in others if name not in (reading.labels or ())])
+    asked = others if None in (reading.features, reading.labels) else reading.features or ()
+    _require_no_stray_text(table, [name for name in asked if name not in (reading.labels or ())])
     if reading.features is not None:
         features = list(reading.features)
         rest = [name for name in others if name not in features]
