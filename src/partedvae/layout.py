@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -91,11 +92,13 @@ class Layout:
         return np.moveaxis(array, -3, -1) if self.kind == "channels_last" else array
 
 
-def first_not_finite(x: Rows) -> str | None:
+def first_not_finite(x: Rows, names: Sequence[str] = ()) -> str | None:
     """Where the first NaN, infinity or number beyond float32 of observations is, in words; ``None`` if there is none.
 
     >>> first_not_finite(np.array([[1.0, 2.0], [np.nan, 1.0]]))
     'NaN at row 1, column 0'
+    >>> first_not_finite(np.array([[1.0, 2.0], [1.0, np.inf]]), names=["width", "height"])
+    'infinity at row 1, column height'
     """
     if x.dtype.kind != "f":
         return None
@@ -110,7 +113,8 @@ def first_not_finite(x: Rows) -> str | None:
             row, *place = (int(i) for i in bad[0])
             value = part[tuple(bad[0])]
             what = "NaN" if np.isnan(value) else "infinity" if np.isinf(value) else f"{value:g}, too large for float32,"
-            where = f"column {place[0]}" if len(place) == 1 else f"pixel {tuple(place)}"
+            named = names[place[0]] if len(names) else place[0]
+            where = f"column {named}" if len(place) == 1 else f"pixel {tuple(place)}"
             return f"{what} at row {start + row}, {where}"
     return None
 

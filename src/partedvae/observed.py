@@ -69,7 +69,7 @@ class ReadsObservations:
             )
         if names:
             self._check_names(names, fitting)
-        wrong = first_not_finite(rows)
+        wrong = first_not_finite(rows, names or getattr(self, "feature_names_in_", ()))
         if wrong is not None:
             raise ValueError(f"Input X contains {wrong}. Remove or fill in what is not finite.")
         if fitting and not lazy and layout.kind == "features":

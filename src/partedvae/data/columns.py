@@ -32,6 +32,7 @@ LABEL_NAMES = {"class", "label", "labels", "target", "y"}
 
 _ROWS_AT_ONCE = 16_384
 _NAME = re.compile(r"[+-]?0[0-9]|.*_")  # what Python would read as a number, but people write as a name: 007, 1_2
+_WITH_COMMA = re.compile(r"[+-]?[\d.]*\d,\d[\d.,]*(e[+-]?\d+)?", re.IGNORECASE)  # 5,1 or 1.000,5 or 1,000.5
 _INDEX = "__index_level_"  # columns that pandas adds
 
 
@@ -103,17 +104,18 @@ class CsvTable:
             if values is None:
                 row, cell = next((r, c) for r, c in enumerate(self._columns[name]) if _as_floats([c]) is None)
                 what = f"holds {cell!r}, which is no number" if cell else "is blank"
-                raise DataError(f"{self.path}, {self.place(row)}: column {name} {what}.")
+                raise DataError(f"{self.path}, {self.place(row)}: column {name} {what}. Mend it, or leave out its row.")
             with np.errstate(over="ignore"):  # becomes infinity, which fit refuses as it refuses that of the file
                 x[:, place] = values
         return x
 
     def stray_text(self, name: str) -> tuple[int, str] | None:
-        """Seems to be: nine of ten cells are numbers, and of more than twenty values."""
+        """Seems to be: nine of ten cells are numbers, some perhaps with commas, and of more than twenty values."""
         filled = [(row, cell) for row, cell in enumerate(self._columns[name]) if cell]
         strays = [(row, cell) for row, cell in filled if _as_floats([cell]) is None]
-        n_values = len({cell for _, cell in filled}) - len({cell for _, cell in strays})
-        return strays[0] if strays and 10 * len(strays) <= len(filled) and n_values > 20 else None
+        texts = [cell for _, cell in strays if not _WITH_COMMA.fullmatch(cell)]
+        n_values = len({cell for _, cell in filled}) - len(set(texts))
+        return strays[0] if strays and 10 * len(texts) <= len(filled) and n_values > 20 else None
 
     def texts(self, name: str) -> list[str]:
         """A column as text."""

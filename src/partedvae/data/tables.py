@@ -92,8 +92,9 @@ def _require_no_stray_text(table: Table, names: Sequence[str]) -> None:
         if stray is not None:
             row, text = stray
             raise DataError(
-                f"{table.path}, {table.place(row)}: column {name} holds {text!r}, where nearly all others are numbers. "
-                "Mend it, or name the column with --label-columns if its values are labels."
+                f"{table.path}, {table.place(row)}: column {name} holds {text!r}, which is not read as a number, where "
+                "nearly all are meant to be. Mend it (decimals take a point), or name the column with --label-columns "
+                "if its values are labels."
             )
 
 
