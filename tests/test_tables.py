@@ -116,6 +116,15 @@ def test_values_that_are_not_finite_are_read_and_refused_by_fit(tmp_path: Path) 
             PartedVAE().fit(data)
 
 
+@pytest.mark.parametrize(
+    ("header", "told"), [("5.1,3.5,0.2,y", True), ("400,450.5,500,y", False), ("a,3.5,0.2,y", False)]
+)
+def test_a_table_without_names_is_pointed_out(header: str, told: bool, tmp_path: Path) -> None:
+    source = csv_file(tmp_path, f"{header}\n1,2,3,u\n3,4,5,v\n")
+    said = [line for line in describe(source, load(source)) if "called by numbers" in line]
+    assert len(said) == told
+
+
 BAD_TABLES = {
     "empty": (b"", "is empty"),
     "only a byte order mark": (b"\xef\xbb\xbf", "is empty"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,8 @@ def _lines(source: str, data: Dataset) -> Iterator[str]:
     yield from _values(seen, of)
     if data.feature_names:
         yield f"features: {_few(list(data.feature_names))}"
+        if _are_numbers_without_order(data.feature_names):
+            yield "problem: all features are called by numbers; if the first line is a row, put one above it with names"
     for attribute, column in zip(data.attributes, data.codes.T, strict=True):
         yield from _attribute(attribute, column)
     if not data.attributes:
@@ -50,6 +52,15 @@ def _lines(source: str, data: Dataset) -> Iterator[str]:
         yield f"problem: and {len(found.conflicts) - _LISTED:,} more groups like these"
     for _, reason in data.skipped:
         yield f"problem: {reason}"
+
+
+def _are_numbers_without_order(names: Sequence[str]) -> bool:
+    """As the cells of a row are; wavelengths, or columns that are counted, have an order."""
+    try:
+        numbers = [float(name) for name in names]
+    except ValueError:
+        return False
+    return len(numbers) > 1 and numbers not in (sorted(numbers), sorted(numbers, reverse=True))
 
 
 def _place(data: Dataset) -> str:
