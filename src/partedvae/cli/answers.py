@@ -79,6 +79,6 @@ def suggest(
     model, dataset = model_and_data(run, data, {**as_trained, **given})
     dataset = runs.still_to_label(plan, dataset)
     if dataset.complete.all():
-        typer.echo(f"Every observation of {data} has its label: none of them is taken to have one.", err=True)
+        typer.echo(f"All of {data} is labelled; this is what would be asked for first if none of it was.", err=True)
     header, rows = suggestion_rows(model, dataset, n, seed)
     write_whole(target, lambda path: write_csv(path, header, rows))
