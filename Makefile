@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Tests keep torch to one thread: a process a core, each with whole files, so that what a file prepares is made once.
+JOBS ?= 2
+TESTS := -m pytest --numprocesses $(JOBS) --dist loadfile
 
 .PHONY: help venv demo test test-oldest test-newest lint format benchmark-quick benchmark results benchmark-digits benchmark-fashion benchmark-data readme clean
 .DEFAULT_GOAL := help
@@ -24,19 +27,19 @@ $(STAMP): requirements-any.txt requirements.txt pyproject.toml
 demo: venv  ## train on 1,797 real digits, 5 labels a class; ends with the accuracy and a report
 	$(BIN)/partedvae train digits --labels-per-class 5 --holdout 0.2 --out runs/demo --overwrite
 
-test: venv  ## run the whole test suite
-	$(BIN)/python -m pytest
+test: venv  ## run the whole test suite, JOBS=2 processes
+	$(BIN)/python $(TESTS)
 
 test-oldest:  ## run the suite with the oldest versions allowed, in .venv-oldest (PINS="torch==2.13.0" for others)
 	$(PYTHON) -m venv .venv-oldest
 	$(PYTHON) .ci/oldest.py $(PINS) > .venv-oldest/oldest.txt
 	.venv-oldest/bin/pip install --quiet --editable '.[dev]' --constraint .venv-oldest/oldest.txt
-	.venv-oldest/bin/python -m pytest -o filterwarnings= --deselect tests/test_audit.py
+	.venv-oldest/bin/python $(TESTS) -o filterwarnings= --deselect tests/test_audit.py
 
 test-newest:  ## run the suite with the newest versions there are, in .venv-newest (PINS="torch==2.13.0" for others)
 	$(PYTHON) -m venv .venv-newest
 	.venv-newest/bin/pip install --quiet --editable '.[dev]' $(PINS)
-	.venv-newest/bin/python -m pytest -o filterwarnings= --deselect tests/test_audit.py
+	.venv-newest/bin/python $(TESTS) -o filterwarnings= --deselect tests/test_audit.py
 
 lint: venv  ## check style, types, and the pinned versions for known vulnerabilities
 	$(BIN)/ruff check .
