@@ -276,7 +276,7 @@ def test_of_other_data_those_without_a_label_are_suggested(run: Path, tmp_path: 
     digit = load("digits").codes[:60, 0]
     np.save(tmp_path / "some.npy", np.where(np.arange(60) < 50, digit, -1))
     np.save(tmp_path / "all.npy", digit)
-    for labels, expected, warning in (("some", set(range(50, 60)), ""), ("all", set(range(60)), "none of them is")):
+    for labels, expected, warning in (("some", set(range(50, 60)), ""), ("all", set(range(60)), "is labelled")):
         rows, said = suggested(run, tmp_path / "x.npy", "--label-file", tmp_path / f"{labels}.npy", "-n", len(expected))
         assert warning in said
         assert {int(row["id"]) for row in rows} == expected

@@ -288,7 +288,7 @@ def test_what_is_no_feature_is_refused(numbers: str, options: dict[str, Any], me
 
 def test_a_missing_number_is_refused_by_its_place(tmp_path: Path) -> None:
     source = table(tmp_path / "gaps", {"a": [0, 1, None, 3], "b": [0.5] * 4, "label": ["u", "v"] * 2})
-    with pytest.raises(ValueError, match="NaN at row 2, column 0"):
+    with pytest.raises(ValueError, match="NaN at row 2, column a"):
         PartedVAE().fit(load(source))
 
 

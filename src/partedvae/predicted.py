@@ -65,7 +65,7 @@ class Predicts(Fitted, ClassifierMixin):  # type: ignore[misc]  # scikit-learn h
         It is of the observation as the model sees it: images in [0, 1], features with mean 0 and deviation 1. See
         :func:`partedvae.inference.evidence_bound`.
         """
-        return evidence_bound(self._fitted_net(), self._observations(X)).double().numpy()
+        return evidence_bound(self._fitted_net(), self._observations(X)).numpy()
 
     def suggest(
         self, X: Observed, n: int = 10, random_state: RandomState = None, *, y: ArrayLike | None = None
