@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from partedvae.cli.arguments import DataArgument, PngOption, SeedOption
-from partedvae.cli.outputs import writable
+from partedvae.cli.outputs import sources, writable
 from partedvae.cli.reading import Given, reads_data
 
 app = typer.Typer(help="What there is to read, and what would be read.", no_args_is_help=True)
@@ -54,4 +54,4 @@ def data_show(data: DataArgument, output: PngOption, seed: SeedOption = 0, *, gi
     from partedvae.report.glance import glance
     from partedvae.report.page import save_png
 
-    save_png(writable(output, ".png", reads=(data, given.get("label_file"))), glance(load(data, **given), seed))
+    save_png(writable(output, ".png", reads=sources(data, given)), glance(load(data, **given), seed))

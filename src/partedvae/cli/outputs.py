@@ -6,6 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from partedvae.cli.errors import UsageError
+from partedvae.cli.reading import Given
+
+
+def sources(data: str, given: Given) -> tuple[object, ...]:
+    """DATA, and the files and folders that its options name."""
+    return (data, *(given.get(option) for option in ("data_dir", "label_file", "groups")))
 
 
 def writable(path: Path, suffix: str | None = None, *, run: Path | None = None, reads: Sequence[object] = ()) -> Path:

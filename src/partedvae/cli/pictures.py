@@ -9,7 +9,7 @@ import typer
 from partedvae.cli.arguments import CountOption, DataArgument, PngOption, RunArgument, SeedOption
 from partedvae.cli.errors import UsageError
 from partedvae.cli.loading import load_model, model_and_data
-from partedvae.cli.outputs import writable
+from partedvae.cli.outputs import sources, writable
 from partedvae.cli.reading import Given, reads_data
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def swap(
     from partedvae.report.page import save_png
     from partedvae.report.sections import Subject, swap_figure
 
-    target = writable(output, ".png", reads=(data, given.get("label_file")))
+    target = writable(output, ".png", reads=sources(data, given))
     model, dataset = model_and_data(run, data, given)
     subject = Subject.of(_pictures(model), _few(dataset), unseen=False)
     save_png(target, swap_figure(subject, n_styles=styles, seed=seed))
@@ -85,7 +85,7 @@ def traverse(
     from partedvae.report.page import save_png
     from partedvae.report.sections import traversal_figure
 
-    target = writable(output, ".png", reads=(data, given.get("label_file")))
+    target = writable(output, ".png", reads=sources(data, given))
     model, dataset = model_and_data(run, data, given)
     if code not in ("u", "z"):
         raise UsageError(f"--code {code}: should be u or z.")
