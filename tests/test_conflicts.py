@@ -140,6 +140,14 @@ def test_what_is_wrong_is_a_problem_and_stops_nothing() -> None:
     assert "labels: none; to train, a few per class are needed" in nothing
 
 
+def test_a_name_cannot_break_a_line_and_one_that_two_rows_have_is_a_problem() -> None:
+    data = dataset(np.arange(4.0).reshape(2, 2), [0, 1])
+    odd = Attribute("kind", np.array(["a\nproblem: b", "\x1b[31mc"]))
+    said = lines(replace(data, attributes=(odd,), codes=data.codes[:, :1], ids=("x", "x")))
+    assert r"2 classes: a\nproblem: b 1, \x1b[31mc 1" in said
+    assert "problem: more than one row is called 'x'" in said
+
+
 @pytest.mark.parametrize("dtype", [np.bool_, np.uint8, np.int64, np.float16, np.float64])
 @pytest.mark.parametrize("shape", [(3, 2), (3, 8, 8), (3, 8, 8, 3)])
 @pytest.mark.parametrize("lazy", [False, True])

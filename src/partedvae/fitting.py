@@ -90,7 +90,7 @@ def fit(
         plugins.append(SyncedFiles())
     if verbose:
         callbacks.append(EpochLines())
-    with _quiet_lightning():
+    with quiet_lightning():
         trainer = lightning.Trainer(
             **{
                 "max_epochs": config.max_epochs,
@@ -156,7 +156,7 @@ def _loader(training: Observations, config: Config, seed: int, n_processes: int)
 
 
 @contextmanager
-def _quiet_lightning() -> Iterator[None]:
+def quiet_lightning() -> Iterator[None]:
     """Lightning's banners and its advice about loader workers (batches are slices of tensors: there is no work)."""
     loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
     levels = [logger.level for logger in loggers]

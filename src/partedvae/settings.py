@@ -24,16 +24,30 @@ def gather(preset_name: str, file: Path | None, assignments: Sequence[str], opti
     >>> gather("paper-mnist", None, ["u_dim=3"], {"max_epochs": 5, "lr": None}).u_dim
     3
     """
-    settings: dict[str, Any] = dict(preset(preset_name))
+    try:
+        settings: dict[str, Any] = dict(preset(preset_name))
+    except ValueError as error:
+        raise SettingError(f"--preset {preset_name}: {error}") from None
     if file is not None:
         settings |= _read(file)
+        _check(settings, f"--config {file}")
     for assignment in assignments:
         name, equals, value = assignment.partition("=")
         if not equals:
             raise SettingError(f"--set {assignment}: should be key=value, as in --set u_dim=5.")
-        settings[name.strip()] = parse_value(value, f"--set {assignment}")
+        option = f"--set {assignment}"
+        settings[name.strip()] = parse_value(value, option)
+        _check(settings, option)
     settings |= {name: value for name, value in options.items() if value is not None}
     return Config.checked(settings)
+
+
+def _check(settings: Mapping[str, Any], source: str) -> None:
+    """Refuse what a source of settings made of them, by its name."""
+    try:
+        Config.checked(settings)
+    except ValueError as error:
+        raise SettingError(f"{source}: {error}") from None
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -25,7 +25,6 @@ from partedvae.cli.tuning import tune
 
 app = typer.Typer(
     help="Tell what a thing is apart from how it looks, with few labels.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
@@ -51,22 +50,23 @@ def _common(
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line; the one place where errors become lines and exit statuses."""
     words = sys.argv[1:] if arguments is None else list(arguments)
+    status: str | int | None = 0
     try:
         with warnings.catch_warnings(), _leaving_when_asked():
             # The columns of a file are chosen by the names that the model knows, then handed on as arrays.
             warnings.filterwarnings("ignore", message="X does not have valid feature names")
             warnings.showwarning = _say
-            app(args=words)
+            status = app(args=words or ["--help"], prog_name="partedvae", standalone_mode=False) or 0
     except Exception as error:
         if "--debug" in words:
             raise
         sys.stderr.write(f"partedvae: {errors.line(error)}\n")
         sys.exit(errors.status(error))
     except SystemExit as left:
-        if left.code in (_INTERRUPTED, _TERMINATED):  # typer has turned Ctrl-C into the first
-            sys.stderr.write("partedvae: stopped.\n")
-        raise
-    sys.exit(0)
+        status = left.code
+    if status in (_INTERRUPTED, _TERMINATED):  # typer has turned Ctrl-C into the first
+        sys.stderr.write("partedvae: stopped.\n")
+    sys.exit(status)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from partedvae.cli.arguments import DataArgument, PngOption, SeedOption
 from partedvae.cli.outputs import sources, writable
 from partedvae.cli.reading import Given, reads_data
 
-app = typer.Typer(help="What there is to read, and what would be read.", no_args_is_help=True)
+app = typer.Typer(help="What there is to read, and what would be read.")
 
 
 @app.command("list")

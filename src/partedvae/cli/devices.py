@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,8 @@ def trainer_options(
     """Arguments of Lightning's trainer, from the options that were typed.
 
     Raises:
-        UsageError: there is no such logger, or there are fewer processors than ``devices``.
+        UsageError: there is no such logger, there are fewer processors than ``devices``, or Lightning refuses an
+            option.
     """
     loggers = {None: None, "csv": "CSVLogger", "tensorboard": "TensorBoardLogger"}
     if logger not in loggers:
@@ -35,6 +38,7 @@ def trainer_options(
         options["strategy"] = strategy
     if precision is not None:
         options["precision"] = int(precision) if precision.isdigit() else precision
+    _ask_lightning(options)
     if logger is not None:
         from lightning.pytorch import loggers as kinds
 
@@ -42,6 +46,27 @@ def trainer_options(
 
         options["logger"] = getattr(kinds, loggers[logger] or "")(out, name=runs.LOGS)
     return options
+
+
+def _ask_lightning(options: Mapping[str, Any]) -> None:
+    """Give a trainer one option after the other, since what Lightning says of one that it refuses may not name it."""
+    typed = {name: value for name, value in options.items() if value != "auto"}
+    if not typed:
+        return
+    from lightning.pytorch import Trainer
+
+    from partedvae import processes
+    from partedvae.fitting import quiet_lightning
+
+    asked: dict[str, Any] = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+    for name, value in typed.items():
+        asked[name] = value
+        try:
+            with quiet_lightning(), warnings.catch_warnings(action="ignore"):  # which the real one will say
+                Trainer(**processes.placed(asked))
+        except Exception as error:
+            said = " ".join(str(error).split())
+            raise UsageError(f"--{name.replace('_', '-')} {value}: {said}") from error
 
 
 def _check_processes(accelerator: str, devices: str) -> None:

@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, Protocol, runtime_checkable
+
+
+@runtime_checkable
+class _Usage(Protocol):
+    """typer's own errors, of words that are no command, option or value; where it keeps their class has changed."""
+
+    def format_message(self) -> str: ...
 
 
 class UsageError(ValueError):
@@ -22,6 +30,10 @@ def check_exclusive(options: Mapping[str, object]) -> None:
 
 def line(error: Exception) -> str:
     """What is said of an error, in one line."""
+    if isinstance(error, _Usage):
+        context: Any = getattr(error, "ctx", None)
+        wrong = " ".join(error.format_message().split()).rstrip(".")
+        return f"{wrong}. {context.command_path if context else 'partedvae'} --help says what there is."
     message = " ".join(str(error).split())
     if isinstance(error, ValueError | OSError | RuntimeError | MemoryError):
         return message or type(error).__name__
@@ -31,6 +43,8 @@ def line(error: Exception) -> str:
 
 def status(error: Exception) -> int:
     """2 if the call was wrong, 1 if the work failed: a file, the data, the machine."""
+    if isinstance(error, _Usage):
+        return 2
     if not isinstance(error, ValueError):
         return 1
     from partedvae.checkpoints import DamagedCheckpointError

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @reads_data
 def train(
     data: DataArgument,
-    out: Annotated[Path, typer.Option(metavar="RUN", help="folder to write the run to")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="RUN", help="folder to write the run to")],
     labels: LabelsOption = None,
     labels_per_class: LabelsPerClassOption = None,
     holdout: Annotated[

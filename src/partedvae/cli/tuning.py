@@ -22,7 +22,10 @@ from partedvae.cli.reading import Given, reads_data
 @reads_data
 def tune(
     data: DataArgument,
-    out: Annotated[Path, typer.Option(metavar="STUDY", help="folder of the study; one that is there is gone on with")],
+    out: Annotated[
+        Path,
+        typer.Option("--out", "-o", metavar="STUDY", help="folder of the study; one that is there is gone on with"),
+    ],
     trials: Annotated[int, typer.Option(min=1, help="how many more")] = 20,
     search: Annotated[
         list[str] | None,

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from partedvae.data.columns import first_repeated
 from partedvae.data.conflicts import find_duplicates
-from partedvae.data.dataset import Dataset
+from partedvae.data.dataset import Dataset, Numbered
 from partedvae.data.lazy import chunks, in_memory, mapping
 from partedvae.data.subsets import random_rows
 from partedvae.labels import MISSING, Attribute
@@ -22,7 +23,8 @@ _MISSING_ELSEWHERE = {"na", "n/a", "nan", "null", "none", "?", "-", "unknown"}  
 def describe(source: str, data: Dataset) -> Iterator[str]:
     """Lines of text: the observations, the labels of each attribute, the factors, and whatever is wrong."""
     for line in _lines(source, data):
-        yield line.encode(errors="backslashreplace").decode()  # a file may have a name that is no Unicode
+        # A class may be called by two lines, a file by what is no Unicode.
+        yield "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
 
 
 def _lines(source: str, data: Dataset) -> Iterator[str]:
@@ -44,6 +46,9 @@ def _lines(source: str, data: Dataset) -> Iterator[str]:
     if data.grid is not None:
         parts = (f"{name} ({size})" for name, size in zip(data.grid.names, data.grid.sizes, strict=True))
         yield f"factors: {', '.join(parts)}"
+    twice = None if isinstance(data.ids, Numbered) else first_repeated(data.ids)
+    if twice is not None:
+        yield f"problem: more than one row is called {twice!r}, so that a label file cannot say which it means"
     found = find_duplicates(seen.x, seen.codes)
     yield f"exact duplicates: {found.repeated:,} observations repeat another{of}"
     for group in found.conflicts[:_LISTED]:
