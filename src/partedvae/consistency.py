@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from partedvae import processes
-from partedvae.divergences import entropy_categorical
+from partedvae.divergences import sureness
 from partedvae.partition import Partition
 
 _POWER = 2  # of a guessed probability: a guess should be surer than the predictor, or nothing moves
@@ -56,12 +56,7 @@ class Guesses(nn.Module):
         self.seen = _KEPT * self.seen + (1 - _KEPT) * mean.to(self.seen.dtype)
         lifted = log_c + _ALIGNMENT * (self.log_class_prior - self.seen.clamp(min=_LEAST).log())
         pairs = zip(*map(self.partition.by_attribute, (lifted, log_c)), strict=True)
-        return torch.cat([_sureness(own) * (_POWER * part).softmax(dim=1) for part, own in pairs], dim=1)
-
-
-def _sureness(log_c: Tensor) -> Tensor:
-    """(N, 1), between 0 for all classes alike and 1 for certainty."""
-    return (1 - entropy_categorical(log_c) / math.log(log_c.shape[1])).square()[:, None]
+        return torch.cat([sureness(own)[:, None] * (_POWER * part).softmax(dim=1) for part, own in pairs], dim=1)
 
 
 def disagreement(log_c: Tensor, guesses: Tensor) -> Tensor:

@@ -110,6 +110,23 @@ def entropy_categorical(log_q: Tensor) -> Tensor:
     return -(log_q.exp() * log_q).sum(dim=-1)
 
 
+def sureness(log_q: Tensor) -> Tensor:
+    """How sure categorical distributions are: 0 where all classes are alike, 1 where one is certain.
+
+    (1 − H(q) / ln K)²
+
+    Args:
+        log_q: (…, K), log-probabilities.
+
+    Returns:
+        (…,) values in [0, 1].
+
+    >>> sureness(torch.tensor([[0.5, 0.5], [0.75, 0.25], [1 - 1e-7, 1e-7]]).log())
+    tensor([0.0000, 0.0356, 1.0000])
+    """
+    return (1 - entropy_categorical(log_q) / math.log(log_q.shape[-1])).square()
+
+
 def bhattacharyya_coefficient(mean_a: Tensor, logvar_a: Tensor, mean_b: Tensor, logvar_b: Tensor) -> Tensor:
     """Overlap of two diagonal Gaussians: ∫ √(p q), 1 if they are the same, towards 0 as they part.
 
