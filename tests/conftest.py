@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 
 from partedvae import PartedVAE
+from partedvae.data import cache as cache_module
+from partedvae.data import dsprites, shapes3d
 
 Array = NDArray[Any]
 
@@ -65,3 +68,18 @@ def fitted_two(two_attributes: tuple[Array, Array]) -> PartedVAE:
     """A model of two attributes; tests must leave it as it is."""
     x, y = two_attributes
     return PartedVAE(u_dim=2, z_dim=3, max_epochs=60, random_state=0).fit(x, y)
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of the test's own."""
+    monkeypatch.setenv("PARTEDVAE_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def in_small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even a small file is worth the cache, and comes in several parts."""
+    monkeypatch.setattr(cache_module, "WORTH_A_FILE", 0)
+    for module in (dsprites, shapes3d):
+        monkeypatch.setattr(module, "_BYTES_AT_ONCE", 5 * 64 * 64)
