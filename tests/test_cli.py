@@ -345,6 +345,7 @@ def test_help_lists_every_command_with_an_example() -> None:
         (("train", "digits", "--precision", "many", "--out", "OUT"), 2, "--precision many"),
         (("train", "digits", "--accelerator", "abacus", "--out", "OUT"), 2, "--accelerator abacus"),
         (("train", "digits", "--strategy", "none", "--out", "OUT"), 2, "--strategy none"),
+        (("train", "digits", "--num-nodes", "2", "--out", "OUT"), 2, "--num-nodes 2: nothing tells the machines"),
         (("train", "digits", "--config", "missing.yaml", "--out", "OUT"), 2, "missing.yaml"),
         (("train", "digits", "--holdout", "2", "--out", "OUT"), 2, "--holdout 2"),
         (("train", "digits", "--size", "big", "--out", "OUT"), 2, "--size big"),

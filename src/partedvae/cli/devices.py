@@ -5,9 +5,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from partedvae.cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from lightning.pytorch import Trainer
 
 
 def trainer_options(
@@ -22,8 +25,8 @@ def trainer_options(
     """Arguments of Lightning's trainer, from the options that were typed.
 
     Raises:
-        UsageError: there is no such logger, there are fewer processors than ``devices``, or Lightning refuses an
-            option.
+        UsageError: there is no such logger, there are fewer processors than ``devices``, Lightning refuses an option,
+            or nothing tells several machines of each other.
     """
     loggers = {None: None, "csv": "CSVLogger", "tensorboard": "TensorBoardLogger"}
     if logger not in loggers:
@@ -63,10 +66,25 @@ def _ask_lightning(options: Mapping[str, Any]) -> None:
         asked[name] = value
         try:
             with quiet_lightning(), warnings.catch_warnings(action="ignore"):  # which the real one will say
-                Trainer(**processes.placed(asked))
+                trainer = Trainer(**processes.placed(asked))
         except Exception as error:
             said = " ".join(str(error).split())
             raise UsageError(f"--{name.replace('_', '-')} {value}: {said}") from error
+    _check_machines(trainer)
+
+
+def _check_machines(trainer: Trainer) -> None:
+    """Machines that nothing tells of each other would wait for ever."""
+    import os
+
+    from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+
+    alone = isinstance(getattr(trainer.strategy, "cluster_environment", None), LightningEnvironment)
+    if trainer.num_nodes > 1 and alone and not os.environ.keys() >= {"MASTER_ADDR", "NODE_RANK"}:
+        raise UsageError(
+            f"--num-nodes {trainer.num_nodes}: nothing tells the machines of each other. Start the command on each by "
+            "torchrun or SLURM, or set MASTER_ADDR, MASTER_PORT and NODE_RANK there."
+        )
 
 
 def _check_processes(accelerator: str, devices: str) -> None:
