@@ -6,6 +6,7 @@ import contextlib
 import csv
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -317,6 +318,26 @@ def test_settings_come_from_preset_file_and_options_in_that_order(tmp_path: Path
     assert list((tmp_path / "run" / "logs").rglob("metrics.csv"))
 
 
+def test_a_suffix_may_be_in_capitals_and_a_link_is_followed(run: Path, tmp_path: Path) -> None:
+    assert call("encode", run, "digits", "-o", tmp_path / "CODES.NPZ").returncode == 0
+    assert np.load(tmp_path / "CODES.NPZ")["z"].shape == (1797, 2)
+    (tmp_path / "link.csv").symlink_to(tmp_path / "place.csv")
+    assert call("predict", run, "digits", "-o", tmp_path / "link.csv").returncode == 0
+    assert (tmp_path / "link.csv").is_symlink()
+    os.mkfifo(tmp_path / "pipe.csv")
+    refused = call("predict", run, "digits", "-o", tmp_path / "pipe.csv")
+    assert (refused.returncode, "is no file" in refused.stderr) == (2, True)
+    assert {path.name for path in tmp_path.iterdir()} == {"CODES.NPZ", "link.csv", "place.csv", "pipe.csv"}
+
+
+def test_an_overwrite_that_was_killed_leaves_nothing_behind_when_it_is_gone_on_with(tmp_path: Path) -> None:
+    start = ("train", "digits", "--labels-per-class", 5, "--out", tmp_path / "run", *QUICK)
+    assert call(*start).returncode == 0
+    (tmp_path / "run" / ".replaced-0123").mkdir()  # as kill -9 leaves it
+    assert call("train", "digits", "--out", tmp_path / "run", "--resume").returncode == 0
+    assert not list((tmp_path / "run").glob(".*"))
+
+
 def test_without_a_word_the_commands_are_listed() -> None:
     assert call() == call("--help")
 
@@ -360,6 +381,8 @@ def test_help_lists_every_command_with_an_example() -> None:
         (("traverse", "RUN", "digits", "--row", "5000", "-o", "x.png"), 2, "--row 5000"),
         (("generate", "TABLE", "-o", "x.png"), 2, "features"),
         (("report", "OUT"), 2, "is not a run"),
+        (("evaluate", "RUN", "--max-rows", "7"), 2, "--max-rows: is about DATA, and none is named"),
+        (("train", "digits", "--devices", "²", "--out", "OUT"), 2, "--devices ²"),
         (("dance",), 2, "No such command 'dance'. partedvae --help says what there is."),
         (("predict",), 2, "Missing argument 'RUN'. partedvae predict --help says what there is."),
         (("data",), 2, "Missing command. partedvae data --help says what there is."),

@@ -467,3 +467,25 @@ def test_classes_of_several_attributes_can_be_given_by_name(
     for wrong, message in (({"hue": "red"}, "names 'hue'"), ("red", "of which attribute"), (["red"], "has 1 values")):
         with pytest.raises(ValueError, match=message):
             fitted_two.sample(3, wrong)
+
+
+def test_a_fit_that_fails_leaves_what_was_fitted(digits: Digits) -> None:
+    x, y, _ = digits
+    model = quick().fit(x, y)
+    before = model.predict(x)
+    for bad in ((x.reshape(len(x), -1), np.zeros(len(x))), (x[:, None], None)):
+        with pytest.raises(ValueError, match=r"class|requires y"):
+            model.fit(*bad)
+        np.testing.assert_array_equal(model.predict(x), before)
+        assert model.sample(1).shape == (1, 8, 8)
+    never = quick()
+    with pytest.raises(ValueError, match="requires y"):
+        never.fit(x, None)
+    with pytest.raises(NotFittedError):
+        never.predict(x)
+
+
+def test_pictures_for_validation_have_the_range_of_those_for_training(digits: Digits) -> None:
+    x, y, _ = digits
+    with pytest.raises(ValueError, match="X for validation goes from 0 up to 240"):
+        quick().fit((255 * x).astype(np.uint8), y, validation_data=(240 * x, y))

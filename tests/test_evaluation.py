@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 from sklearn.metrics import balanced_accuracy_score
 
 from partedvae import PartedVAE
 from partedvae.data import Dataset, choose_labelled, load
 from partedvae.data.dataset import Numbered
 from partedvae.labels import Attribute
-from partedvae.metrics.evaluation import evaluate
+from partedvae.metrics.evaluation import Evaluation, evaluate
+from partedvae.runs import add_metrics
+from partedvae.tables import evaluation_table
 
 Array = NDArray[Any]
 
@@ -111,3 +117,57 @@ def test_the_command_measures_rows_held_out_and_other_data(tmp_path: Any) -> Non
     refused = call("evaluate", run, tmp_path / "strange.npz")
     assert refused.returncode == 2
     assert "'cat'" in refused.stderr
+
+
+def test_tables_are_measured_by_their_names_and_sparse_ones_too(digits: tuple[Array, Array, Array]) -> None:
+    x, y, _ = digits
+    table = pd.DataFrame(x.reshape(300, -1)).rename(columns=str)
+    model = PartedVAE(u_dim=2, z_dim=2, hidden_dim=16, max_epochs=1, random_state=0).fit(table, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = evaluate(model, table, y, factors=y, n_pairs=20)
+        assert found["accuracy"] == model.score(table, y)
+        with pytest.raises(ValueError, match="feature names"):
+            evaluate(model, table[table.columns[::-1]], y, n_pairs=20)
+    assert evaluate(model.fit(x.reshape(300, -1), y), csr_matrix(x.reshape(300, -1)), y, n_pairs=20) == evaluate(
+        model, x.reshape(300, -1), y, n_pairs=20
+    )
+
+
+def test_samples_are_judged_of_classes_that_the_oracle_knows(
+    fitted: PartedVAE, digits: tuple[Array, Array, Array]
+) -> None:
+    x, y, _ = digits
+    found = evaluate(fitted, x[y < 2], y[y < 2], n_pairs=20)
+    assert found["oracle_accuracy"] > 0.9
+    assert found["generation_accuracy"] > 0.4  # of ten classes, two of which can be recognised, at most 0.2
+
+
+def test_intervals_of_attributes_are_theirs_and_a_mean_has_none() -> None:
+    rng = np.random.default_rng(0)
+    y = pd.DataFrame({"is_high": rng.integers(2, size=120), "colour": rng.integers(2, size=120)})
+    x = rng.normal(size=(120, 5)) + y.to_numpy() @ rng.normal(size=(2, 5))
+    model = PartedVAE(u_dim=2, z_dim=2, hidden_dim=8, max_epochs=1, random_state=0).fit(x, y)
+    found = evaluate(model, x, y, n_pairs=20)
+    assert found["z_leakage_colour_low"] <= found["z_leakage_colour"] <= found["z_leakage_colour_high"]
+    assert "z_leakage_low" not in found
+    shown = [str(cell) for cell in evaluation_table(found).columns[0].cells]
+    assert {"accuracy", "accuracy_is_high", "z_leakage_colour"} <= set(shown)
+    assert not [name for name in shown if name.endswith(("_low", "_null"))]
+
+
+def test_figures_of_other_observations_do_not_stay_in_a_run(tmp_path: Path) -> None:
+    first, second = Evaluation(), Evaluation()
+    first.update({"mig": 0.9, "z_leakage": 0.1, "z_leakage_low": 0.05})
+    second.update({"z_leakage": float("nan")})
+    (tmp_path / "metrics.json").write_text('{"n_training": 5, "test_accuracy": 0.5}')
+    for found, place in ((first, "sprites"), (second, "other.npz")):
+        add_metrics(tmp_path, found, place)
+    expected: dict[str, Any] = {
+        "n_training": 5,
+        "test_accuracy": 0.5,
+        "z_leakage": None,
+        "measured_on": "other.npz",
+        "notes": {},
+    }
+    assert json.loads((tmp_path / "metrics.json").read_text()) == expected

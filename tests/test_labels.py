@@ -11,7 +11,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from lightning.pytorch import Callback
 from numpy.typing import NDArray
+from torch import Tensor
 
 from partedvae import PartedVAE, labels
 from partedvae.batches import Draws, balancing_repeats
@@ -169,3 +171,75 @@ def test_equal_observations_with_different_labels_are_reported(blobs: tuple[Arra
         quick().fit(x, few)
     few[50] = 0
     quick().fit(x, few)  # no warning, which would be an error here
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        lambda y: list(y),
+        lambda y: [label if row % 2 else None for row, label in enumerate(y)],
+        lambda y: list(np.array(["a", "b"])[y]),
+        lambda y: [np.float32("nan"), *map(np.float32, y[1:])],
+        lambda y: pd.Series(list(y), dtype=object),
+        lambda y: np.array(list(y), dtype=object),
+    ],
+)
+def test_numbers_and_texts_of_numpy_in_a_list_are_labels(blobs: tuple[Array, Array], given: Any) -> None:
+    x, y = blobs
+    model = quick().fit(x, given(y))
+    assert model.score(x, given(y)) == 1
+    assert type(model.classes_.tolist()[0]) in (int, float, str)
+
+
+def test_attributes_with_names_are_found_by_name(blobs: tuple[Array, Array]) -> None:
+    x, y = blobs
+    table = pd.DataFrame({"left": y, "odd": np.arange(80) % 2})
+    turned = table[["odd", "left"]].assign(note="")
+    model = quick().fit(x, table)
+    assert model.score(x, turned) == model.score(x, table)
+    before = model.predict_proba(x)
+    first, second = (quick().fit(x, table).calibrate(x, given).predict_proba(x)[0] for given in (table, turned))
+    np.testing.assert_array_equal(first, second)
+    assert not np.allclose(before[0], first)
+    attributes = tuple(Attribute(name, np.array([0, 1])) for name in ("odd", "left"))
+    data = Dataset(x, table[["odd", "left"]].to_numpy(), attributes, Numbered(range(80)))
+    assert model.score(data) == model.score(x, table)
+    only_one = Dataset(x, table[["left"]].to_numpy(), attributes[1:], Numbered(range(80)))
+    assert model.score(only_one) == pytest.approx(np.mean(model.predict(x)[:, 0] == y))
+    with pytest.raises(ValueError, match="no column 'left'"):
+        model.score(x, table[["odd"]].assign(right=1))
+    twice = table.set_axis(["a", "a"], axis=1)
+    with pytest.raises(ValueError, match="two columns that are called 'a'"):
+        quick().fit(x, twice)
+    with pytest.raises(ValueError, match="given twice"):
+        model.calibrate(data, y)
+
+
+def test_soft_labels_are_known_wherever_labels_are(blobs: tuple[Array, Array]) -> None:
+    x, y = blobs
+    soft = np.where(np.arange(80)[:, None] % 2, np.eye(2)[y], np.nan)
+    model = quick().fit(x, soft, validation_data=(x, soft))
+    assert model.score(x, soft) == pytest.approx(np.mean(model.predict(x)[1::2] == y[1::2]))
+    hard = np.where(np.arange(80) % 2, y, -1)
+    expected = quick().fit(x, soft).calibrate(x, hard).predict_proba(x)
+    np.testing.assert_array_equal(model.calibrate(x, soft).predict_proba(x), expected)
+
+
+@pytest.mark.parametrize("setting", ["validation_fraction", "calibration_fraction"])
+def test_what_is_held_out_leaves_each_class_a_label(setting: str) -> None:
+    x = np.random.default_rng(0).normal(size=(60, 4))
+    y = np.full((60, 2), -1)
+    y[:12, 0] = [0, *[1] * 3, *[2] * 8]
+    y[:12, 1] = [*[1] * 11, 0]
+    seen: list[Array] = []
+
+    def noted(x: Tensor, generator: torch.Generator) -> Tensor:
+        return x
+
+    class Note(Callback):
+        def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+            seen.append(batch.labels.numpy())
+
+    quick(**{setting: 0.9}, augment=noted, trainer_options={"callbacks": [Note()]}).fit(x, y)
+    learned = np.concatenate(seen)
+    assert [set(column[column >= 0]) for column in learned.T] == [{0, 1, 2}, {0, 1}]

@@ -381,3 +381,37 @@ def test_a_folder_that_cannot_be_written_to_is_named_in_one_line(tmp_path: Path)
     model = PartedVAE(hidden_dim=8, max_epochs=1, random_state=0).fit(np.eye(8), np.arange(8) % 2)
     with pytest.raises(OSError, match=str(folder / "model")):
         model.save(folder / "model")
+
+
+def test_a_run_that_stopped_early_stays_so_when_it_is_gone_on_with(digits: Digits, tmp_path: Path) -> None:
+    x, y, _ = digits
+    settings: dict[str, Any] = {"max_epochs": 60, "lr": 1e-2, "u_capacity": 2.0}
+    first = model(**settings).fit(x, y, checkpoints=tmp_path)
+    assert len(first.history_) < 60
+    again = model(**settings).fit(x, y, resume_from=tmp_path)
+    assert again.history_ == first.history_
+    assert_same(first, again)
+
+
+def test_a_seed_that_nobody_named_is_that_of_the_run(digits: Digits, tmp_path: Path) -> None:
+    x, y, _ = digits
+    first = model(random_state=None, max_epochs=1).fit(x, y, checkpoints=tmp_path)
+    assert_same(first, model(random_state=None, max_epochs=1).fit(x, y, resume_from=tmp_path))
+    torch.save({"of": "another"}, tmp_path / "other.ckpt")
+    with pytest.raises(CheckpointError, match="not of this program"):
+        model(random_state=None).fit(x, y, resume_from=tmp_path / "other.ckpt")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda x, y: (x[::-1].copy(), y),
+        lambda x, y: (x, np.roll(y, 5)),
+        lambda x, y: (x, y % 5),
+        lambda x, y: (x.reshape(len(x), -1), y),
+    ],
+)
+def test_a_run_is_not_gone_on_with_on_other_data(digits: Digits, stopped: Path, change: Any) -> None:
+    x, _, few = digits
+    with pytest.raises(CheckpointError, match="on other observations or labels"):
+        model().fit(*change(x, few), resume_from=stopped)

@@ -129,3 +129,18 @@ def test_the_command_line(tmp_path: Path) -> None:
     wrong = call("tune", *words, "--search", "lr=5:1")
     assert wrong.returncode == 2
     assert "--search lr=5:1" in wrong.stderr
+
+
+def test_a_question_mark_would_be_the_end_of_a_databases_name(parts: tuple[Dataset, Dataset], tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="question mark"):
+        search(tmp_path / "why?", *parts, SMALL, SPACE, 1)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_setting_says_itself_whether_it_is_a_whole_number() -> None:
+    space = read_space(["bc_threshold=0:1", "hidden_dim=1e1:5e1"])
+    trial = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0)).ask()
+    threshold, size = (part.suggested(trial, name) for name, part in space.items())
+    assert 0 < threshold < 1
+    assert isinstance(size, int)
+    assert 10 <= size <= 50

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import threading
 import time
@@ -14,9 +15,10 @@ from types import FrameType
 from typing import Any
 
 import lightning.pytorch as lightning
+import numpy as np
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
-from lightning.pytorch.callbacks import Callback, Checkpoint
+from lightning.pytorch.callbacks import Callback, Checkpoint, EarlyStopping
 from torch import Tensor
 
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
@@ -76,6 +78,20 @@ def checkpoint_to_resume(path: Path) -> Path:
     if not is_whole(path):
         raise DamagedCheckpointError(f"{path} is damaged. Its folder may hold an older one: {PREVIOUS}.")
     return path
+
+
+def seed_to_resume(path: Path, random_state: object) -> Any:
+    """The seed to go on with: that of the checkpoint, unless there is one that must be the same.
+
+    Raises:
+        CheckpointError: the file is not of this program.
+    """
+    if isinstance(random_state, int | np.integer):
+        return random_state
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)["partedvae"]["settings"]["random_state"]
+    except (pickle.UnpicklingError, RuntimeError, KeyError, TypeError):
+        raise CheckpointError(f"{path} is not of this program.") from None
 
 
 def is_whole(path: Path) -> bool:
@@ -206,6 +222,14 @@ class Checkpoints(Checkpoint):
         if self._asked == signal.SIGTERM:
             raise SystemExit(128 + signal.SIGTERM)
         raise KeyboardInterrupt
+
+
+class StopEarly(EarlyStopping):
+    """Lightning's, but a run that it has stopped stays so when it is gone on with."""
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Stop again, if the checkpoint was of a run that had."""
+        trainer.should_stop = trainer.should_stop or self.wait_count >= self.patience
 
 
 class KeepBest(Callback):

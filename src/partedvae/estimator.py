@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,10 +14,10 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
 
-from partedvae import factory, labels, persistence
+from partedvae import factory, persistence
 from partedvae.augmentation import Augmentation
 from partedvae.batches import Observations, known_rows
-from partedvae.checkpoints import MINUTES, checkpoint_to_resume
+from partedvae.checkpoints import MINUTES, checkpoint_to_resume, seed_to_resume
 from partedvae.config import Config, preset
 from partedvae.data.dataset import Dataset
 from partedvae.encoded import Codes, Encodes
@@ -26,13 +27,13 @@ from partedvae.generated import Generates
 from partedvae.inference import infer_classes
 from partedvae.model import PartedModel
 from partedvae.objective import targets_of
-from partedvae.observed import Observed
+from partedvae.observed import Observed, require_range
 from partedvae.persistence import SavedModel
 from partedvae.predicted import Predicts
 from partedvae.prior_fit import fit_prior
 from partedvae.scaling import Scaling
 from partedvae.seeds import RandomState, seed_of
-from partedvae.supervision import class_counts, held_out, kept_for_calibration, labels_of, warn_of_conflicts
+from partedvae.supervision import class_counts, held_out, kept_for_calibration, known_as, labels_of, warn_of_conflicts
 from partedvae.temperature import scale_classes
 
 __all__ = ["Codes", "PartedVAE"]
@@ -181,7 +182,7 @@ class PartedVAE(Predicts, Encodes, Generates, BaseEstimator):  # type: ignore[mi
         X: Observed,
         y: ArrayLike | None = None,
         *,
-        validation_data: Dataset | tuple[Observed, ArrayLike] | None = None,
+        validation_data: Dataset | tuple[Observed, ArrayLike | None] | None = None,
         checkpoints: str | Path | None = None,
         checkpoint_minutes: float = MINUTES,
         resume_from: str | Path | None = None,
@@ -197,14 +198,28 @@ class PartedVAE(Predicts, Encodes, Generates, BaseEstimator):  # type: ignore[mi
                 end and leave a checkpoint too.
             checkpoint_minutes: between checkpoints within an epoch.
             resume_from: a checkpoint of a fit with the same settings and data, to go on from; or a folder of
-                checkpoints, of which the newest that is not damaged is taken.
+                checkpoints, of which the newest that is not damaged is taken. Its seed is gone on with, unless
+                ``random_state`` is a number, which must be the same.
 
         Raises:
             CheckpointError: ``resume_from`` is damaged, or not of this fit.
             ValueError: a setting, an observation or a label that cannot be; it says which.
             TrainingDivergedError: a term of the loss became NaN or infinite; it says which and when.
         """
-        seed = seed_of(self.random_state)
+        with _as_it_was_on_failure(self):
+            return self._fit(X, y, validation_data, checkpoints, checkpoint_minutes, resume_from)
+
+    def _fit(
+        self,
+        X: Observed,
+        y: ArrayLike | None,
+        validation_data: Dataset | tuple[Observed, ArrayLike | None] | None,
+        checkpoints: str | Path | None,
+        checkpoint_minutes: float,
+        resume_from: str | Path | None,
+    ) -> Self:
+        begun = checkpoint_to_resume(Path(resume_from)) if resume_from is not None else None
+        seed = seed_of(self.random_state if begun is None else seed_to_resume(begun, self.random_state))
         config = Config.checked({**self._settings(), "random_state": seed})
         raw = self._read(X, fitting=True)
         known, attributes = labels_of(X, y, len(raw))
@@ -215,15 +230,17 @@ class PartedVAE(Predicts, Encodes, Generates, BaseEstimator):  # type: ignore[mi
         if validation_data is None:
             training, validation = held_out(given, config.validation_fraction, seed)
         else:
-            x, y = (validation_data, validation_data.y) if isinstance(validation_data, Dataset) else validation_data
+            x, y = (validation_data, None) if isinstance(validation_data, Dataset) else validation_data
             others = self._read(x)
             training = given
-            validation = Observations(others, torch.from_numpy(labels.encode_as(y, len(others), attributes)))
+            validation = Observations(others, torch.from_numpy(known_as(x, y, len(others), attributes)))
         training, aside = kept_for_calibration(training, config.calibration_fraction, seed)
         if config.early_stopping and validation is None:
             raise ValueError("early_stopping needs validation_fraction > 0, or validation_data in fit.")
         likelihood = factory.choose_likelihood(config, training.x)
         scaling = factory.fit_scaling(training.x, likelihood)
+        if validation is not None:
+            require_range(validation.x, scaling, "X for validation")
         with torch.random.fork_rng(devices=[]):  # the global random state is the user's
             torch.manual_seed(seed)
             net = factory.make_model(config, scaling, likelihood, sizes, class_prior)
@@ -239,7 +256,7 @@ class PartedVAE(Predicts, Encodes, Generates, BaseEstimator):  # type: ignore[mi
                 augment=self.augment,
                 checkpoints=Path(checkpoints) if checkpoints is not None else None,
                 checkpoint_minutes=checkpoint_minutes,
-                resume_from=checkpoint_to_resume(Path(resume_from)) if resume_from is not None else None,
+                resume_from=begun,
             )
             if config.fit_prior:
                 fit_prior(net, training.x, config.batch_size)
@@ -266,9 +283,7 @@ class PartedVAE(Predicts, Encodes, Generates, BaseEstimator):  # type: ignore[mi
         """
         net = self._fitted_net()
         raw = self._observations(X)
-        if isinstance(X, Dataset):
-            y = X.y
-        known = torch.from_numpy(labels.encode_as(y, len(raw), self.attributes_))
+        known = torch.from_numpy(known_as(X, y, len(raw), self.attributes_))
         if not known_rows(known).any():
             raise ValueError("y has no label at all: there is nothing to calibrate by.")
         _calibrate(net, Observations(raw, known))
@@ -333,6 +348,18 @@ class PartedVAE(Predicts, Encodes, Generates, BaseEstimator):  # type: ignore[mi
     def _settings(self) -> dict[str, Any]:
         parameters = self.get_params(deep=False)
         return {name: _plain(parameters[name]) for name in Config.model_fields}
+
+
+@contextmanager
+def _as_it_was_on_failure(model: PartedVAE) -> Iterator[None]:
+    """What was fitted before stays whole if fit fails, or is stopped, half-way."""
+    before = dict(model.__dict__)
+    try:
+        yield
+    except BaseException:
+        model.__dict__.clear()
+        model.__dict__.update(before)
+        raise
 
 
 def _calibrate(net: PartedModel, labelled: Observations) -> None:

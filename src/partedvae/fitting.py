@@ -13,18 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as lightning
-from lightning.pytorch.callbacks import Callback, Checkpoint, EarlyStopping
+from lightning.pytorch.callbacks import Callback, Checkpoint
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.utils.data import DataLoader
 
 from partedvae import precision, processes
 from partedvae.augmentation import Augmentation
 from partedvae.batches import Batch, Observations, training_loader, validation_loader
-from partedvae.checkpoints import MINUTES, CheckpointError, Checkpoints, KeepBest, SyncedFiles
+from partedvae.checkpoints import MINUTES, CheckpointError, Checkpoints, KeepBest, StopEarly, SyncedFiles
 from partedvae.config import Config
 from partedvae.data.stream import Stream
 from partedvae.extra_terms import Term
 from partedvae.factory import Schedule
+from partedvae.fingerprint import fingerprint
 from partedvae.model import PartedModel
 from partedvae.ondemand import OnDemand
 from partedvae.progress import EpochLines
@@ -83,7 +84,7 @@ def fit(
     plugins: list[Any] = _as_list(options.pop("plugins", None))
     best = KeepBest() if config.early_stopping else None
     if best is not None:
-        callbacks += [EarlyStopping("val_loss", patience=config.early_stopping_patience), best]
+        callbacks += [StopEarly("val_loss", patience=config.early_stopping_patience), best]
     writing = Checkpoints(checkpoints, checkpoint_minutes) if checkpoints is not None else None
     if writing is not None:
         callbacks.append(writing)
@@ -108,7 +109,9 @@ def fit(
         )
         loader = _loader(training, config, seed, trainer.world_size)
         schedule = Schedule.of(config, len(loader) * config.max_epochs)
-        module = Training(model, config, schedule, seed, len(loader), trainer.world_size, extra_terms, augment)
+        module = Training(
+            model, config, schedule, seed, len(loader), trainer.world_size, extra_terms, augment, fingerprint(training)
+        )
         held_out = validation and validation_loader(validation.x, validation.labels, max(256, config.batch_size))
         try:
             trainer.fit(module, loader, held_out, ckpt_path=resume_from, weights_only=True if resume_from else None)

@@ -185,12 +185,28 @@ def recoded(codes: Integers, attributes: Sequence[Attribute], wanted: Sequence[A
 
 
 def encode_as(y: object, n_rows: int, attributes: Sequence[Attribute]) -> Integers:
-    """Labels as integers (N, A) of attributes that are known already.
+    """Labels as integers (N, A) of attributes that are known already; of probabilities, the most probable class.
+
+    Columns with names are found by name, if all attributes are among them; if none is, they are taken in order.
 
     Raises:
         ValueError: another number of attributes, or a label that is none of its attribute's classes.
+
+    >>> animal, age = Attribute("animal", np.array(["cat", "dog"])), Attribute("age", np.array([1, 2]))
+    >>> encode_as([["dog", 1], [None, 2]], 2, [animal, age]).tolist()
+    [[1, 0], [-1, 1]]
     """
-    _, columns = columns_of(y, n_rows)
+    found = soft(y) if len(attributes) == 1 else None
+    if found is not None and found[0].shape == (n_rows, len(attributes[0].classes)):
+        probabilities = found[0]
+        return np.where(probabilities.any(axis=1), probabilities.argmax(axis=1), MISSING)[:, None]
+    names, columns = columns_of(y, n_rows)
+    known = [attribute.name for attribute in attributes]
+    if len(attributes) > 1 and hasattr(y, "columns") and set(names) & set(known):
+        absent = [name for name in known if name not in names]
+        if absent:
+            raise ValueError(f"y has no column {absent[0]!r}, which is an attribute that the model was fit on.")
+        columns = [columns[names.index(name)] for name in known]
     if len(columns) != len(attributes):
         raise ValueError(f"y has {len(columns)} attributes; the model was fit on {len(attributes)}.")
     missing = [_missing(column) for column in columns]
@@ -327,11 +343,21 @@ def _as_array(y: Any) -> Array:
     """Labels of any array type; those that have no type of their own as objects, so that None stays None."""
     if hasattr(y, "detach"):  # a tensor
         return np.array(y.detach().cpu().tolist())
-    if isinstance(y, np.ndarray):
+    if isinstance(y, np.ndarray) and y.dtype != object:
         return y
     if hasattr(y, "columns"):  # a data frame of pandas or Polars
+        _require_different(list(y.columns))
         return np.stack([_as_array(y[name]) for name in y.columns], axis=1)
     for way in ("tolist", "to_list"):  # a column of theirs: its own numbers, not floats where some are missing
         if hasattr(y, way):
             y = getattr(y, way)()
-    return np.array(y, dtype=object)
+    array = np.array(y, dtype=object)
+    plain = np.empty(array.size, dtype=object)
+    plain[:] = [label.item() if isinstance(label, np.generic) else label for label in array.flat]
+    return plain.reshape(array.shape)
+
+
+def _require_different(names: Sequence[Any]) -> None:
+    twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
+    if twice is not None:
+        raise ValueError(f"y has two columns that are called {twice!r}.")

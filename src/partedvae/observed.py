@@ -20,7 +20,7 @@ from partedvae.data.sparse import SparseRows
 from partedvae.layout import Layout, first_flattened, first_not_finite
 from partedvae.model import PartedModel
 from partedvae.ondemand import OnDemand, Raw, stays_put
-from partedvae.scaling import extent
+from partedvae.scaling import Scaling, extent
 
 Array = NDArray[Any]
 Observed = ArrayLike | Dataset | LazyRows
@@ -100,16 +100,25 @@ class ReadsObservations:
     def _observations(self, X: Observed) -> Raw:
         """Observations for the fitted model, which must be in the range that fit saw."""
         raw = self._read(X)
-        scaling = self.net_.scaling
-        in_unit_range = raw.ndim == 4 and float(scaling.byte_scale) < 1
-        if raw.ndim == 4 and not (in_unit_range and raw.dtype == torch.uint8):
-            least, most = extent(raw)
-            low, high = float(scaling.offset), float(scaling.offset + scaling.scale)
-            if most - low > 2 * (high - low) or least < 2 * low - high:
-                hint = " Divide X, or pass it as uint8." if in_unit_range else " Bring X to that range."
-                seen = f"pictures in [{low:g}, {high:g}]"
-                raise ValueError(f"X goes from {least:g} up to {most:g}; fit saw {seen}.{hint}")
+        require_range(raw, self.net_.scaling)
         return raw
+
+
+def require_range(raw: Raw, scaling: Scaling, called: str = "X") -> None:
+    """Refuse pictures of another range than those that the scaling was fit to.
+
+    Raises:
+        ValueError: it says what to do.
+    """
+    in_unit_range = raw.ndim == 4 and float(scaling.byte_scale) < 1
+    if raw.ndim != 4 or (in_unit_range and raw.dtype == torch.uint8):
+        return
+    least, most = extent(raw)
+    low, high = float(scaling.offset), float(scaling.offset + scaling.scale)
+    if most - low > 2 * (high - low) or least < 2 * low - high:
+        hint = " Divide X, or pass it as uint8." if in_unit_range else " Bring X to that range."
+        seen = f"pictures in [{low:g}, {high:g}]"
+        raise ValueError(f"{called} goes from {least:g} up to {most:g}; fit saw {seen}.{hint}")
 
 
 def _is_lazy(rows: Any) -> bool:

@@ -16,7 +16,7 @@ from partedvae.observed import Observed
 from partedvae.ondemand import rows_in_order
 from partedvae.seeds import RandomState, seed_of
 from partedvae.selection import most_worth_labelling
-from partedvae.supervision import labelled_rows
+from partedvae.supervision import known_as, labelled_rows
 
 Array = NDArray[Any]
 
@@ -41,14 +41,19 @@ class Predicts(Fitted, ClassifierMixin):  # type: ignore[misc]  # scikit-learn h
         # Side by side, labels of different types would all become strings.
         return np.stack(columns if len(kinds) == 1 else [c.astype(object) for c in columns], axis=1)
 
-    def score(self, X: Observed, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+    def score(self, X: Observed, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None) -> float:
         """Accuracy over the labels that are not missing; the mean over attributes if there are several.
+
+        Args:
+            X: observations; or a :class:`partedvae.data.Dataset`, whose labels are those to be right about.
+            y: labels in place of those.
+            sample_weight: (N,), how much each observation counts.
 
         Raises:
             ValueError: y has no label at all.
         """
         predicted = self._most_probable(X)
-        known = labels.encode_as(y, len(predicted), self.attributes_)
+        known = known_as(X if y is None else None, y, len(predicted), self.attributes_)
         weight = np.ones(len(known)) if sample_weight is None else np.asarray(sample_weight, dtype=float)
         accuracies = []
         for numbers, column in zip(predicted.T, known.T, strict=True):

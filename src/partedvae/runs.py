@@ -43,6 +43,7 @@ from partedvae.tables import write_csv
 RUN, METRICS, REPORT, SKIPPED = "run.json", "metrics.json", "report.html", "skipped.csv"
 CHECKPOINTS, FIGURES, LOGS = "checkpoints", "figures", "logs"
 
+_OF_TRAINING = ("n_training", "n_labelled", "n_test", "test_accuracy", "test_mse")
 _TAUGHT = 10_000  # rows that the judge of swaps learns from
 _SHOWN = 5_000  # of observations that are not in memory, so many are read for the report
 
@@ -156,6 +157,7 @@ def train(
             )
     if not writes_files():
         return {}
+    _forget_replaced(folder)
     model.save(folder)
     figures = metrics(model, parts)
     write_json(folder / METRICS, figures)
@@ -168,6 +170,7 @@ def _replacing(folder: Path) -> Iterator[None]:
     """A folder without the files of an earlier run, which come back if the new one fails before it can be resumed."""
     created = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
+    _forget_replaced(folder)
     aside = folder / f".replaced-{uuid.uuid4().hex}"
     _move_run(folder, aside)
     try:
@@ -183,6 +186,12 @@ def _replacing(folder: Path) -> Iterator[None]:
         raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def _forget_replaced(folder: Path) -> None:
+    """What a process that was killed had put aside."""
+    for left in folder.glob(".replaced-*"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def _move_run(source: Path, target: Path) -> None:
@@ -214,9 +223,13 @@ def judged(plan: Plan) -> tuple[Dataset, Dataset]:
 
 
 def add_metrics(folder: Path, found: Evaluation, measured_on: str) -> None:
-    """Add figures to ``metrics.json``, and what they are of; those that could not be computed are null there."""
+    """Put figures into ``metrics.json``, in place of those of an earlier time, and say what they are of.
+
+    Those of the training stay; those that could not be computed are null.
+    """
     path = folder / METRICS
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    known = {name: known[name] for name in _OF_TRAINING if name in known}  # others may be of other observations
     plain = {name: None if math.isnan(value) else value for name, value in found.items()}
     write_json(path, {**known, **plain, "measured_on": measured_on, "notes": found.notes})
 
@@ -229,7 +242,7 @@ def metrics(model: PartedVAE, parts: Parts) -> dict[str, float]:
         "n_test": len(parts.held_out),
     }
     if len(parts.held_out):
-        figures["test_accuracy"] = model.score(parts.held_out, parts.held_out.y)
+        figures["test_accuracy"] = model.score(parts.held_out)
         figures["test_mse"] = _squared_error(model, parts.held_out.x)
     return figures
 

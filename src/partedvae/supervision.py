@@ -43,6 +43,30 @@ def labels_of(X: Any, y: Any, n_rows: int) -> tuple[Array, list[Attribute]]:
     return probabilities, [attribute]
 
 
+def known_as(X: Any, y: Any, n_rows: int, attributes: Sequence[Attribute]) -> labels.Integers:
+    """Labels as numbers (N, A) of attributes that a model knows, −1 where missing; a data set's are found by name.
+
+    Raises:
+        ValueError: a label that training never saw, other attributes, or labels given twice.
+    """
+    if not isinstance(X, Dataset):
+        return labels.encode_as(y, n_rows, attributes)
+    if y is not None:
+        raise ValueError(_GIVEN_TWICE)
+    codes = labels.recoded(X.codes, X.attributes, attributes)
+    single = len(X.attributes) == len(attributes) == 1
+    for a, attribute in enumerate(attributes):
+        for column, own in zip(X.codes.T, X.attributes, strict=True):
+            strange = np.flatnonzero((column != labels.MISSING) & (codes[:, a] == labels.MISSING))
+            if len(strange) and (single or own.name == attribute.name):
+                row = int(strange[0])
+                label, known = own.classes.tolist()[column[row]], ", ".join(map(str, attribute.classes))
+                raise ValueError(
+                    f"{X.ids[row]} has the label {label!r} of {own.name}, which training never saw; it saw {known}."
+                )
+    return codes
+
+
 def labelled_rows(X: Any, y: Any, n_rows: int) -> NDArray[np.bool_]:
     """Which observations miss no label, (N,). Of a data set where no label is missing, all are taken to be hidden."""
     if not isinstance(X, Dataset):
@@ -64,16 +88,21 @@ def class_counts(known: Array, attributes: Sequence[Attribute]) -> list[Array]:
 
 
 def held_out(given: Observations, fraction: float, seed: int) -> tuple[Observations, Observations | None]:
-    """Training and validation rows; the share is taken of labelled and of unlabelled rows alike."""
+    """Training and validation rows; the share is taken of labelled and of unlabelled rows alike.
+
+    Training keeps a label of each class that has one.
+    """
     if fraction == 0:
         return given, None
-    shuffled = np.random.default_rng(seed).permutation(len(given.x))
-    known = known_rows(given.labels).numpy()[shuffled]
+    shuffled = torch.from_numpy(np.random.default_rng(seed).permutation(len(given.x)))
+    known = known_rows(given.labels)[shuffled]
     parts = [shuffled[known], shuffled[~known]]
-    kept = torch.from_numpy(np.sort(np.concatenate([part[round(fraction * len(part)) :] for part in parts])))
-    out = torch.from_numpy(np.sort(np.concatenate([part[: round(fraction * len(part))] for part in parts])))
-    if not len(out) or not known_rows(given.labels[kept]).any():
+    held = torch.zeros(len(given.x), dtype=torch.bool)
+    held[torch.cat([part[: round(fraction * len(part))] for part in parts])] = True
+    if not held.any() or not known_rows(given.labels)[~held].any():
         raise ValueError(f"validation_fraction={fraction}: too few observations to divide; X has {len(given.x)}.")
+    held = _but_for_the_last(held, given.labels)
+    kept, out = (~held).nonzero()[:, 0], held.nonzero()[:, 0]
     training, validation = (Observations(take_rows(given.x, rows), given.labels[rows]) for rows in (kept, out))
     return training, validation
 
@@ -81,7 +110,7 @@ def held_out(given: Observations, fraction: float, seed: int) -> tuple[Observati
 def kept_for_calibration(given: Observations, fraction: float, seed: int) -> tuple[Observations, Observations | None]:
     """Observations with some of their labels hidden, and those observations with the labels that are hidden.
 
-    The share is taken of each class of the first attribute, so that the others learn from all of them.
+    The share is taken of each class of the first attribute, and a label of each class of each attribute stays.
 
     Raises:
         ValueError: too few labels to divide.
@@ -90,16 +119,36 @@ def kept_for_calibration(given: Observations, fraction: float, seed: int) -> tup
         return given, None
     labelled = known_rows(given.labels).nonzero()[:, 0]
     soft = given.labels.is_floating_point()
-    classes = given.labels[labelled].argmax(dim=1) if soft else given.labels[labelled, 0]
+    classes = _as_classes(given.labels)[labelled, 0]
     order = torch.from_numpy(np.random.default_rng(seed).permutation(len(labelled)))
     by_class = [order[classes[order] == k] for k in classes.unique()]
     chosen = torch.cat([rows[: round(fraction * len(rows))] for rows in by_class])
-    if not len(chosen):
+    aside = torch.zeros(len(given.x), dtype=torch.bool)
+    aside[labelled[chosen]] = True
+    rows = _but_for_the_last(aside, given.labels).nonzero()[:, 0]
+    if not len(rows):
         raise ValueError(f"calibration_fraction={fraction}: the {len(labelled)} labels are too few to keep some aside.")
-    rows = labelled[chosen.sort().values]
     hidden = given.labels.clone()
     hidden[rows] = 0 if soft else labels.MISSING
     return Observations(given.x, hidden), Observations(take_rows(given.x, rows), given.labels[rows])
+
+
+def _as_classes(known: torch.Tensor) -> torch.Tensor:
+    """Labels as numbers (N, A), of probabilities the most probable class; −1 where missing."""
+    if not known.is_floating_point():
+        return known
+    return torch.where(known_rows(known), known.argmax(dim=1), labels.MISSING)[:, None]
+
+
+def _but_for_the_last(taken: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+    """Rows to take away, (N,), less the first of each class that would have no label left."""
+    left = taken.clone()
+    for column in _as_classes(known).T:
+        for k in column[column != labels.MISSING].unique():
+            rows = (column == k).nonzero()[:, 0]
+            if left[rows].all():
+                left[rows[0]] = False
+    return left
 
 
 def warn_of_conflicts(x: Raw, known: Array) -> None:

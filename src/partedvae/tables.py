@@ -13,6 +13,7 @@ from rich.table import Table
 from partedvae.data.dataset import Dataset
 from partedvae.estimator import PartedVAE
 from partedvae.labels import Attribute
+from partedvae.metrics.evaluation import interval_of
 
 if TYPE_CHECKING:
     from partedvae.metrics.evaluation import Evaluation
@@ -64,7 +65,7 @@ def evaluation_table(found: Evaluation) -> Table:
     """Measures for a terminal, with their intervals beside them and the reason where there is none."""
     table = Table("measure", "value", "95 % interval", "if it told nothing", box=None, pad_edge=False)
     for name, value in found.items():
-        if name.endswith(("_low", "_high", "_null")):
+        if interval_of(name, found)[1]:
             continue
         if name in found.notes:
             table.add_row(name, "—", found.notes[name])

@@ -53,8 +53,10 @@ class Training(lightning.LightningModule):
         n_processes: int = 1,
         extra_terms: Mapping[str, Term] | None = None,
         augment: Augmentation | None = None,
+        data: str | None = None,
     ) -> None:
         super().__init__()
+        self.data = data  # the fingerprint of what is trained on
         self.n_batches = n_batches
         self.augment = augment or augmentation_for(model.scaling.shape, model.partition.n_attributes)
         self.keep_labelled = augment is None and len(model.scaling.shape) == 1
@@ -194,6 +196,7 @@ class Training(lightning.LightningModule):
         checkpoint["partedvae"] = {
             "settings": to_json(self.config),
             "batches": self.n_batches,
+            "data": self.data,
             "precision": self.trainer.precision,
             "steps_taken": self.steps_taken,
             "history": self.history,
@@ -229,6 +232,8 @@ class Training(lightning.LightningModule):
         if state["batches"] != self.n_batches:
             found = f"{state['batches']} batches an epoch; these data make {self.n_batches}"
             raise CheckpointError(f"{path} is of a run with {found}.")
+        if state.get("data") is not None and state["data"] != self.data:
+            raise CheckpointError(f"{path} is of a run on other observations or labels.")
         if state["precision"] != self.trainer.precision:
             raise CheckpointError(
                 f"{path} is of a run with precision {state['precision']}, not {self.trainer.precision}: "

@@ -51,10 +51,19 @@ class Range(NamedTuple):
 
     def suggested(self, trial: optuna.Trial, name: str) -> Any:
         """A value of the trial."""
-        if all(isinstance(end, int) for end in self):
+        if _is_whole_number(name):
             return trial.suggest_int(name, int(self.low), int(self.high))
         logarithmic = self.low > 0 and self.high / self.low >= _LOGARITHMIC
         return trial.suggest_float(name, self.low, self.high, log=logarithmic)
+
+
+def _is_whole_number(name: str) -> bool:
+    """Whether a setting takes whole numbers only, however they are typed."""
+    try:
+        Config.checked({name: 0.5})
+    except ValueError as error:
+        return "valid integer" in str(error)
+    return False
 
 
 class Choices(NamedTuple):
@@ -136,6 +145,8 @@ def search(
         RunError: too few labels are held out, or every trial failed.
     """
     _check_enough(held_out)
+    if storage is None and "?" in str(folder.resolve()):
+        raise RunError(f"--out {folder}: a database cannot lie in a folder with a question mark in its name.")
     folder.mkdir(parents=True, exist_ok=True)
     with _quiet_optuna(verbose):
         study = optuna.create_study(
@@ -214,7 +225,7 @@ def _check_enough(held_out: Dataset) -> None:
     for attribute, column in zip(held_out.attributes, held_out.codes.T, strict=True):
         counts = np.bincount(column[column >= 0], minlength=len(attribute.classes))
         if counts.min() < _FEWEST:
-            rarest = attribute.classes[counts.argmin()]
+            rarest = attribute.classes.tolist()[counts.argmin()]
             raise RunError(
                 f"--holdout: {counts.min()} rows of {rarest!r} are held out; to tell whether z knows a class, "
                 f"{_FEWEST} of each are needed."

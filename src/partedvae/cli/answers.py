@@ -49,7 +49,12 @@ def encode(
     codes = model.encode(dataset)
     c = np.concatenate(codes.c, axis=1) if isinstance(codes.c, list) else codes.c
     ids = np.array(list(dataset.ids))
-    write_whole(target, lambda path: np.savez(path, c=c, u=codes.u, z=codes.z, ids=ids))
+
+    def write(path: Path) -> None:
+        with path.open("wb") as file:  # savez would give a name of its own to .NPZ
+            np.savez(file, c=c, u=codes.u, z=codes.z, ids=ids)
+
+    write_whole(target, write)
 
 
 @reads_data

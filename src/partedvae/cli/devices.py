@@ -34,13 +34,13 @@ def trainer_options(
     options: dict[str, Any] = {"accelerator": accelerator}
     if devices is not None:
         _check_processes(accelerator, devices)
-        options["devices"] = int(devices) if devices.isdigit() else devices
+        options["devices"] = int(devices) if devices.isdecimal() else devices
     if num_nodes is not None:
         options["num_nodes"] = num_nodes
     if strategy is not None:
         options["strategy"] = strategy
     if precision is not None:
-        options["precision"] = int(precision) if precision.isdigit() else precision
+        options["precision"] = int(precision) if precision.isdecimal() else precision
     _ask_lightning(options)
     if logger is not None:
         from lightning.pytorch import loggers as kinds
@@ -95,5 +95,5 @@ def _check_processes(accelerator: str, devices: str) -> None:
 
     processors = os.cpu_count() or 1
     on_processors = accelerator == "cpu" or (accelerator == "auto" and not torch.accelerator.is_available())
-    if on_processors and devices.isdigit() and not 1 <= int(devices) <= processors:
+    if on_processors and devices.isdecimal() and not 1 <= int(devices) <= processors:
         raise UsageError(f"--devices {devices}: should be between 1 and {processors}, the processors of this machine.")

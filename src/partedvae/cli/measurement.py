@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from partedvae.cli.arguments import RunArgument, SeedOption
+from partedvae.cli.errors import UsageError
 from partedvae.cli.loading import load_model, model_and_data
 from partedvae.cli.reading import Given, reads_data
 
@@ -38,6 +39,9 @@ def evaluate(
     from partedvae.tables import evaluation_table
 
     model = load_model(run)
+    if data is None and given:
+        option = next(iter(given)).replace("_", "-")
+        raise UsageError(f"--{option}: is about DATA, and none is named; the rows that the run held out are measured.")
     if data is None:
         shown, taught = runs.judged(runs.read_plan(run))
     else:

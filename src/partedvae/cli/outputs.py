@@ -30,6 +30,9 @@ def writable(path: Path, suffix: str | None = None, *, run: Path | None = None, 
         raise UsageError(f"-o {path}: there is no folder {path.parent}.")
     if path.is_dir():
         raise UsageError(f"-o {path}: is a folder; a file is needed.")
+    if path.exists() and not path.is_file():
+        raise UsageError(f"-o {path}: is no file that could be written anew.")
+    path = path.resolve() if path.is_symlink() else path
     if path.exists():
         for source in (Path(str(read)) for read in reads if read is not None):
             if source.exists() and (path.samefile(source) or path.resolve().is_relative_to(source.resolve())):

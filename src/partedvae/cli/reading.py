@@ -37,7 +37,9 @@ def _gather(
         Path | None, _option(help="where the files of a built-in lie, or where the paths of a manifest start")
     ] = None,
     download: Annotated[bool, _option("--download", help="fetch files that are missing")] = False,
-    max_rows: Annotated[int | None, _option(min=1, help="read a random choice of so many rows")] = None,
+    max_rows: Annotated[
+        int | None, _option(min=1, help="read a random choice of so many rows; of a stream the first ones")
+    ] = None,
     skip_bad: Annotated[bool, _option("--skip-bad", help="leave out what cannot be read, and list it")] = False,
     streaming: Annotated[bool, _option("--streaming", help="read a Hugging Face data set as it comes")] = False,
     groups: Annotated[Path | None, _option(metavar="FILE.yaml", help="other groups of CelebA's attributes")] = None,

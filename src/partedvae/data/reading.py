@@ -25,7 +25,7 @@ class Reading(BaseModel):
     missing: tuple[str, ...] = Field((), description="labels that mean unlabelled, beside blank ones")
     label_file: str | None = Field(None, description="a table of labels that stand in place of the source's own")
     groups: str | None = Field(None, description="a YAML file that groups CelebA's 40 attributes into classes")
-    max_rows: int | None = Field(None, ge=1, description="read a random choice of so many rows")
+    max_rows: int | None = Field(None, ge=1, description="read a random choice of so many rows; of a stream the first")
     skip_bad: bool = Field(False, description="leave out what cannot be read, and list it")
     cache: bool = Field(True, description="keep decoded pictures in a file that the next start maps")
     download: bool = Field(False, description="fetch the files of a built-in that are missing")

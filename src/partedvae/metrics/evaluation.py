@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import issparse
 from sklearn.metrics import balanced_accuracy_score
 
 from partedvae.data.dataset import Dataset
-from partedvae.labels import MISSING, encode_as, only, recoded
+from partedvae.labels import MISSING, encode_as, only
 from partedvae.metrics.calibration import expected_calibration_error, negative_log_likelihood
 from partedvae.metrics.dci import dci
 from partedvae.metrics.information import mig, modularity
@@ -20,6 +22,7 @@ from partedvae.metrics.leakage import Leakage, leakage
 from partedvae.metrics.oracle import Oracle, flattened
 from partedvae.metrics.predictability import explicitness, sap
 from partedvae.metrics.separation import diversity, style_preservation, swap_accuracy
+from partedvae.supervision import known_as
 
 Array = NDArray[Any]
 
@@ -81,19 +84,22 @@ def evaluate(
     >>> {"accuracy", "ece", "z_leakage", "swap_accuracy"} <= set(found)
     True
     """
-    shown = _Shown.of(model, X, y, factors, max_rows, random_state)
-    found = Evaluation()
-    found.update(_reconstruction(model, shown))
-    by_attribute = []
-    for a in range(len(model.attributes_)):
-        part = Evaluation()
-        _of_classes(part, model, shown, a, random_state)
-        _of_generator(part, model, shown, oracle_data, a, n_pairs, random_state)
-        by_attribute.append(part)
-    _join(found, by_attribute, [attribute.name for attribute in model.attributes_])
-    if shown.factors is not None:
-        _of_factors(found, model, shown, n_pairs, random_state)
-    return found
+    with warnings.catch_warnings():
+        # Names of columns are looked at once; from then on observations are arrays.
+        warnings.filterwarnings("ignore", message="X does not have valid feature names")
+        shown = _Shown.of(model, X, y, factors, max_rows, random_state)
+        found = Evaluation()
+        found.update(_reconstruction(model, shown))
+        by_attribute = []
+        for a in range(len(model.attributes_)):
+            part = Evaluation()
+            _of_classes(part, model, shown, a, random_state)
+            _of_generator(part, model, shown, oracle_data, a, n_pairs, random_state)
+            by_attribute.append(part)
+        _join(found, by_attribute, [attribute.name for attribute in model.attributes_])
+        if shown.factors is not None:
+            _of_factors(found, model, shown, n_pairs, random_state)
+        return found
 
 
 @dataclass(frozen=True)
@@ -110,19 +116,23 @@ class _Shown:
 
     @classmethod
     def of(cls, model: Any, X: Any, y: Any, factors: Any, max_rows: int, seed: int) -> _Shown:
-        n_rows = len(X)
+        n_rows = X.shape[0] if hasattr(X, "shape") else len(X)
         rows = np.sort(np.random.default_rng(seed).permutation(n_rows)[:max_rows])
         if isinstance(X, Dataset):
             data = X.take(rows)
-            x, codes = data.array, _codes_of(model, data)
+            if y is not None:
+                raise ValueError("y is given twice: a Dataset has its labels with it.")
+            x, codes = data.array, known_as(data, None, len(data), model.attributes_)
             known = data.factors if data.grid is not None else None
         else:
-            x = np.asarray(X)[rows]
+            if hasattr(X, "columns"):
+                model.predict(X[:1])  # refuses names that are not those of fit
+            x = X.tocsr()[rows].toarray() if issparse(X) else np.asarray(X)[rows]
             everything = np.full((n_rows, len(model.attributes_)), MISSING)
             codes = (everything if y is None else encode_as(y, n_rows, model.attributes_))[rows]
             known = None
         if factors is not None:
-            known = np.asarray(factors)[rows]
+            known = np.asarray(factors).reshape(n_rows, -1)[rows]
         encoded, drawn = model.encode(x), model.draw_codes(x, random_state=seed)
         c = encoded.c if isinstance(encoded.c, list) else [encoded.c]
         return cls(x, codes, known, c, encoded.u, encoded.z, drawn.z)
@@ -190,6 +200,8 @@ def _of_generator(
         swaps = swap_accuracy(model.swap, x, truth, oracle, n_pairs=n_pairs, random_state=seed)
         recognised, spread = [], []
         for k, label in enumerate(model.attributes_[a].classes.tolist()):
+            if k not in taught[1]:  # which the oracle cannot recognise
+                continue
             samples = model.sample(_SAMPLES, only(model.attributes_, a, label), random_state=seed + k)
             recognised.append(np.mean(oracle.judge(samples) == k))
             if (truth == k).sum() > 1:
@@ -279,28 +291,12 @@ def _with_interval(name: str, read: Leakage) -> dict[str, float]:
 
 def _taught(model: Any, oracle_data: Any, a: int) -> tuple[Array, Array]:
     if isinstance(oracle_data, Dataset):
-        x, codes = oracle_data.array, _codes_of(model, oracle_data)
+        x, codes = oracle_data.array, known_as(oracle_data, None, len(oracle_data), model.attributes_)
     else:
         x = np.asarray(oracle_data[0])
         codes = encode_as(oracle_data[1], len(x), model.attributes_)
     known = codes[:, a] != MISSING
     return x[known], codes[known, a]
-
-
-def _codes_of(model: Any, data: Dataset) -> NDArray[np.int64]:
-    """Labels of a data set in the model's numbers, or an error if there is one that training never saw."""
-    codes = recoded(data.codes, data.attributes, model.attributes_)
-    single = len(data.attributes) == len(model.attributes_) == 1
-    for a, attribute in enumerate(model.attributes_):
-        for column, own in zip(data.codes.T, data.attributes, strict=True):
-            strange = np.flatnonzero((column != MISSING) & (codes[:, a] == MISSING))
-            if len(strange) and (single or own.name == attribute.name):
-                row = int(strange[0])
-                label, known = own.classes.tolist()[column[row]], ", ".join(map(str, attribute.classes))
-                raise ValueError(
-                    f"{data.ids[row]} has the label {label!r} of {own.name}, which training never saw; it saw {known}."
-                )
-    return codes
 
 
 def _join(found: Evaluation, parts: Sequence[Evaluation], names: Sequence[str]) -> None:
@@ -311,11 +307,26 @@ def _join(found: Evaluation, parts: Sequence[Evaluation], names: Sequence[str]) 
         return
     for key in parts[0]:
         values = [part.get(key, float("nan")) for part in parts]
-        found[key] = float(np.mean(values))
-        found.update({f"{key}_{name}": value for name, value in zip(names, values, strict=True)})
+        measure, suffix = interval_of(key, parts[0])
+        if not suffix:  # the ends of intervals have no mean that means something
+            found[key] = float(np.mean(values))
+        found.update({f"{measure}_{name}{suffix}": value for name, value in zip(names, values, strict=True)})
     for part, name in zip(parts, names, strict=True):
         found.notes |= {f"{key}_{name}": note for key, note in part.notes.items()}
         found.notes |= {key: f"{name}: {note}" for key, note in part.notes.items()}
+
+
+def interval_of(key: str, measures: Mapping[str, float]) -> tuple[str, str]:
+    """Of the end of an interval, or of what nothing would tell, the measure it is of and its suffix; else key and "".
+
+    >>> interval_of("z_leakage_low", {"z_leakage": 0.1}), interval_of("accuracy_is_low", {"accuracy_is_low": 0.9})
+    (('z_leakage', '_low'), ('accuracy_is_low', ''))
+    """
+    for suffix in ("_low", "_high", "_null"):
+        measure = key.removesuffix(suffix)
+        if measure != key and measure in measures:
+            return measure, suffix
+    return key, ""
 
 
 def _same_partition(a: Array, b: Array) -> bool:
