@@ -220,6 +220,7 @@ def test_soft_labels_are_known_wherever_labels_are(blobs: tuple[Array, Array]) -
     soft = np.where(np.arange(80)[:, None] % 2, np.eye(2)[y], np.nan)
     model = quick().fit(x, soft, validation_data=(x, soft))
     assert model.score(x, soft) == pytest.approx(np.mean(model.predict(x)[1::2] == y[1::2]))
+    assert quick().fit(x, soft, validation_data=(x, None)).history_ == model.history_  # which looks at no label
     hard = np.where(np.arange(80) % 2, y, -1)
     expected = quick().fit(x, soft).calibrate(x, hard).predict_proba(x)
     np.testing.assert_array_equal(model.calibrate(x, soft).predict_proba(x), expected)

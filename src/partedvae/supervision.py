@@ -50,7 +50,8 @@ def known_as(X: Any, y: Any, n_rows: int, attributes: Sequence[Attribute]) -> la
         ValueError: a label that training never saw, other attributes, or labels given twice.
     """
     if not isinstance(X, Dataset):
-        return labels.encode_as(y, n_rows, attributes)
+        nothing = np.full((n_rows, len(attributes)), labels.MISSING)
+        return nothing if y is None else labels.encode_as(y, n_rows, attributes)
     if y is not None:
         raise ValueError(_GIVEN_TWICE)
     codes = labels.recoded(X.codes, X.attributes, attributes)

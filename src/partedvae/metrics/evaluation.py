@@ -120,16 +120,13 @@ class _Shown:
         rows = np.sort(np.random.default_rng(seed).permutation(n_rows)[:max_rows])
         if isinstance(X, Dataset):
             data = X.take(rows)
-            if y is not None:
-                raise ValueError("y is given twice: a Dataset has its labels with it.")
-            x, codes = data.array, known_as(data, None, len(data), model.attributes_)
+            x, codes = data.array, known_as(data, y, len(data), model.attributes_)
             known = data.factors if data.grid is not None else None
         else:
             if hasattr(X, "columns"):
                 model.predict(X[:1])  # refuses names that are not those of fit
             x = X.tocsr()[rows].toarray() if issparse(X) else np.asarray(X)[rows]
-            everything = np.full((n_rows, len(model.attributes_)), MISSING)
-            codes = (everything if y is None else encode_as(y, n_rows, model.attributes_))[rows]
+            codes = known_as(X, y, n_rows, model.attributes_)[rows]
             known = None
         if factors is not None:
             known = np.asarray(factors).reshape(n_rows, -1)[rows]
