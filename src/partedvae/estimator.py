@@ -227,6 +227,7 @@ class PartedVAE(Predicts, Encodes, Generates, BaseEstimator):  # type: ignore[mi
         sizes = tuple(map(len, class_prior))
         warn_of_conflicts(raw, known)
         given = Observations(raw, torch.from_numpy(known))
+        others = None
         if validation_data is None:
             training, validation = held_out(given, config.validation_fraction, seed)
         else:
@@ -239,8 +240,8 @@ class PartedVAE(Predicts, Encodes, Generates, BaseEstimator):  # type: ignore[mi
             raise ValueError("early_stopping needs validation_fraction > 0, or validation_data in fit.")
         likelihood = factory.choose_likelihood(config, training.x)
         scaling = factory.fit_scaling(training.x, likelihood)
-        if validation is not None:
-            require_range(validation.x, scaling, "X for validation")
+        if others is not None:
+            require_range(others, scaling, "X for validation")
         with torch.random.fork_rng(devices=[]):  # the global random state is the user's
             torch.manual_seed(seed)
             net = factory.make_model(config, scaling, likelihood, sizes, class_prior)
