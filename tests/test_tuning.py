@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,12 @@ def test_a_question_mark_would_be_the_end_of_a_databases_name(parts: tuple[Datas
     with pytest.raises(RunError, match="question mark"):
         search(tmp_path / "why?", *parts, SMALL, SPACE, 1)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_study_is_not_gone_on_with_with_other_choices(parts: tuple[Dataset, Dataset], tmp_path: Path) -> None:
+    for values, refused in (("0.0,40.0", False), ("0.0,20.0", True)):
+        with pytest.raises(SettingError, match="--search gamma_zc: the study was begun") if refused else nullcontext():
+            search(tmp_path, *parts, SMALL, read_space([f"gamma_zc={values}"]), 1)
 
 
 def test_a_setting_says_itself_whether_it_is_a_whole_number() -> None:

@@ -209,7 +209,7 @@ class Look(Callback):
 
 def _score(trial: optuna.Trial, training: Dataset, held_out: Dataset, settings: Config, space: Space) -> float:
     """Train as a trial says and judge it."""
-    changed = {name: part.suggested(trial, name) for name, part in space.items()}
+    changed = {name: _suggested(trial, name, part) for name, part in space.items()}
     config = Config.checked({**settings.model_dump(), **changed})
     model = PartedVAE(**config.model_dump(), trainer_options={"callbacks": [Look(trial, held_out)]})
     with warnings.catch_warnings():
@@ -219,6 +219,15 @@ def _score(trial: optuna.Trial, training: Dataset, held_out: Dataset, settings: 
     for name, value in found._asdict().items():
         trial.set_user_attr(name, value)
     return found.score
+
+
+def _suggested(trial: optuna.Trial, name: str, part: Range | Choices) -> Any:
+    try:
+        return part.suggested(trial, name)
+    except ValueError as error:
+        raise SettingError(
+            f"--search {name}: the study was begun with other choices. Go on with those, or begin another: --out."
+        ) from error
 
 
 def _check_enough(held_out: Dataset) -> None:
