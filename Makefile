@@ -55,7 +55,7 @@ benchmark-quick: venv  ## the paper's method and its rivals on the digits, 3 see
 	$(BIN)/python benchmarks/grid.py --tasks digits --without "our recipe" "our recipe, calibrated" "with fitted prior" --out runs/benchmark-quick
 	$(BIN)/python benchmarks/results.py --cells runs/benchmark-quick --out runs/benchmark-quick
 
-benchmark: venv  ## every method on every task (hours; goes on where it was stopped)
+benchmark: venv  ## every method on every task (hours; goes on where it was stopped; needs Debian's dataset-fashion-mnist)
 	$(BIN)/python benchmarks/grid.py
 
 results: venv  ## write docs/results.md from what make benchmark left
@@ -64,7 +64,7 @@ results: venv  ## write docs/results.md from what make benchmark left
 benchmark-digits: venv  ## digits, 5 labels a class, 5 seeds, beside two baselines
 	$(BIN)/python benchmarks/digits.py
 
-benchmark-fashion: venv  ## the published recipe on Fashion-MNIST (needs its files; about half an hour)
+benchmark-fashion: venv  ## the published recipe on Fashion-MNIST (needs Debian's dataset-fashion-mnist; about half an hour)
 	$(BIN)/python benchmarks/fashion_mnist.py
 
 benchmark-data: venv  ## what reading data costs: batches, folders, rows that do not fit into memory (16 GB of disk)

@@ -134,7 +134,8 @@ def compute(cell: Cell, out: Path, precision: str = "32-true") -> float:
             "seconds": round(seconds, 1),
             "measures": measured(learned, task, oracle, cell.seed),
         },
-        command=f'python benchmarks/grid.py --tasks {cell.task} --methods "{cell.method}" --seeds {cell.seed + 1}',
+        command=f'python benchmarks/grid.py --tasks {cell.task} --methods "{cell.method}" --seeds {cell.seed + 1}'
+        + (f" --precision {precision}" if precision != "32-true" else ""),
         folder=out,
     )
     return seconds

@@ -117,13 +117,18 @@ _INTRODUCTION = """\
 
 <!-- made by benchmarks/results.py from benchmarks/results/cells: change those, not this -->
 
-`make benchmark` trains every method on every task below (hours on two cores; it may be stopped and goes on where it
-was), and `make results` writes this page from what it left. `make benchmark-quick` does both for the digits alone, in
-runs/benchmark-quick. A seed chooses the rows that are labelled, the first weights and the order of batches: all methods
-of a seed have the same rows and batches. Figures are of rows that no method was fit on; probes and judges of those rows
-are fit on some of them and asked about others. ± is the standard deviation over seeds. Intervals are 95 %, by Student's
-t over the differences of the seeds that both have; with so few they are wide, *not shown* means just that, and of forty
-comparisons of equal methods one would be called better and one worse.
+*PartedVAE* below is the published method, preset `paper` or the like; what `PartedVAE()` does by default is *our
+recipe*.
+
+`make benchmark` trains the methods on the tasks below, but for those at the published size and what stands under
+*Beyond the paper*, which name their commands (hours on two cores; it may be stopped and goes on where it was), and
+`make results` writes this page from what it left. `make benchmark-quick` does both for the digits, the published method
+and its rivals, in runs/benchmark-quick. A seed chooses the rows that are labelled, the first weights and the order of
+batches: all methods of a seed have the same rows and batches, but that *our recipe* deals labelled rows so that all
+classes come equally often, and *calibrated* keeps a fifth of the labels aside. Figures are of rows that no method was
+fit on; probes and judges of those rows are fit on some of them and asked about others. ± is the standard deviation over
+seeds. Intervals are 95 %, by Student's t over the differences of the seeds that both have; with so few they are wide,
+*not shown* means just that, and of forty comparisons of equal methods one would be called better and one worse.
 """
 
 
@@ -246,7 +251,8 @@ def _ideas(runs: Runs) -> list[str]:
         "## What each idea of the paper buys",
         "",
         "PartedVAE less PartedVAE without the idea (or, for what we add to the paper, with it), with the "
-        "interval. *better*: PartedVAE as published is better, whatever the sign; *same*: all runs of the two agree. "
+        "interval. *better*: PartedVAE as published is better, whatever the sign, and *worse*, as beside our recipe, "
+        "that the published one is worse; *same*: all runs of the two agree. "
         "Runs of one seed on two machines do not agree to the last digit: *with fitted prior* differs in no step of "
         "training, and yet a little where its cells are of another machine than those of PartedVAE.",
         "",
@@ -390,7 +396,9 @@ classifier get one: logistic regression on their codes, fit on the same labels.
 
 With a normal prior, samples know no class, and without labels, classes have no names: that samples and swaps are then
 worse is so by construction. Swaps and samples are judged by a CNN trained on all training labels; *of reconstructions
-recognised* takes its own errors out. [Measures](measures.md) says what each measure is.
+recognised* takes its own errors out. [Measures](measures.md) says what each measure is, by the name that
+`evaluate` gives it: *class kept in swaps* is `swap_accuracy`, *samples recognised* `generation_accuracy`, *class read
+from z* `z_leakage`, *from u* `u_informativeness`, *u less z* their difference, *diversity* `generation_diversity`.
 """
 
 

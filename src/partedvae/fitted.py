@@ -25,7 +25,7 @@ class Fitted(ReadsObservations):
 
     Attributes:
         net_: the networks and the prior.
-        history_: one record an epoch with every term of the loss by name, in nats.
+        history_: one record an epoch with every term of the loss, and the KLs behind them in nats, by name.
         attributes_: name and classes of each attribute.
         classes_: the classes; a list of arrays if there are several attributes.
         config_: the settings that fit had.

@@ -24,4 +24,9 @@ LabelsOption = Annotated[int | None, typer.Option(min=1, help="keep this many la
 LabelsPerClassOption = Annotated[int | None, typer.Option(min=1, help="keep this many labels of each class")]
 
 ConfigOption = Annotated[Path | None, typer.Option(metavar="FILE.yaml", help="settings, over those of the preset")]
-SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="one setting; repeatable")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="one setting, as in u_dim=5; repeatable; docs/settings.md lists them"
+    ),
+]

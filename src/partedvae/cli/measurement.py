@@ -16,7 +16,10 @@ from partedvae.cli.reading import Given, reads_data
 def evaluate(
     run: RunArgument,
     data: Annotated[
-        str | None, typer.Argument(metavar="DATA", help="default: the rows that the run held out; else as for train")
+        str | None,
+        typer.Argument(
+            metavar="DATA", help="default: what the run held out, else half of the rows whose labels it hid"
+        ),
     ] = None,
     seed: SeedOption = 0,
     *,
@@ -43,8 +46,11 @@ def evaluate(
         option = next(iter(given)).replace("_", "-")
         raise UsageError(f"--{option}: is about DATA, and none is named; the rows that the run held out are measured.")
     if data is None:
-        shown, taught = runs.judged(runs.read_plan(run))
+        own = runs.read_plan(run)
+        shown, taught = runs.judged(own)
+        measured_on = "rows held out" if own.held_out else "training rows whose labels were hidden"
     else:
+        measured_on = data
         _, shown = model_and_data(run, data, given)
         taught = None
         plan = runs.plan_of(run, data, given.get("split"))
@@ -55,7 +61,7 @@ def evaluate(
                 err=True,
             )
     found = measure(model, shown, oracle_data=taught, random_state=seed)
-    runs.add_metrics(run, found, "rows that training did not see" if data is None else data)
+    runs.add_metrics(run, found, measured_on)
     Console().print(evaluation_table(found))
 
 

@@ -25,7 +25,10 @@ def generate(
     run: RunArgument,
     output: PngOption,
     label: Annotated[
-        str | None, typer.Option(help="class to draw; of several attributes ATTRIBUTE=CLASS,…; default: all")
+        str | None,
+        typer.Option(
+            help="class to draw; of several attributes ATTRIBUTE=CLASS,…; default: drawn by their proportions"
+        ),
     ] = None,
     n: CountOption = 64,
     seed: SeedOption = 0,

@@ -70,7 +70,7 @@ def train(
 
     partedvae train photos/ --size 64 --out runs/photos
 
-    partedvae train fashion-mnist --size 32 --labels 256 --preset paper-mnist --out runs/fashion
+    partedvae train fashion-mnist --split train --size 32 --labels 256 --preset paper-mnist --out runs/fashion
     """
     from partedvae import runs
     from partedvae.data import located
