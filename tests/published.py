@@ -64,7 +64,7 @@ def dsprites_arrays() -> dict[str, Array]:
 
 def save_dsprites(folder: Path, arrays: dict[str, Array], compressed: bool = True) -> Path:
     folder.mkdir(exist_ok=True)
-    (np.savez_compressed if compressed else np.savez)(folder / SPRITES, **arrays)  # type: ignore[arg-type]
+    (np.savez_compressed if compressed else np.savez)(folder / SPRITES, **arrays)  # type: ignore[arg-type]  # its hints take a name for allow_pickle
     return folder
 
 

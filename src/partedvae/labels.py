@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -346,7 +347,9 @@ def _as_array(y: Any) -> Array:
     if isinstance(y, np.ndarray) and y.dtype != object:
         return y
     if hasattr(y, "columns"):  # a data frame of pandas or Polars
-        _require_different(list(y.columns))
+        twice = first_repeated(list(y.columns))
+        if twice is not None:
+            raise ValueError(f"y has two columns that are called {twice!r}.")
         return np.stack([_as_array(y[name]) for name in y.columns], axis=1)
     for way in ("tolist", "to_list"):  # a column of theirs: its own numbers, not floats where some are missing
         if hasattr(y, way):
@@ -357,7 +360,6 @@ def _as_array(y: Any) -> Array:
     return plain.reshape(array.shape)
 
 
-def _require_different(names: Sequence[Any]) -> None:
-    twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
-    if twice is not None:
-        raise ValueError(f"y has two columns that are called {twice!r}.")
+def first_repeated(names: Sequence[str]) -> str | None:
+    """The first name that is there more than once."""
+    return next((name for name, count in Counter(names).items() if count > 1), None)

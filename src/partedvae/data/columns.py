@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import math
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
@@ -21,7 +20,7 @@ from partedvae.data.extras import require
 from partedvae.data.faults import naming
 from partedvae.data.lazy import Rows
 from partedvae.data.reading import Reading
-from partedvae.labels import Attribute, encode_distinct
+from partedvae.labels import Attribute, encode_distinct, first_repeated
 
 Array = NDArray[Any]
 Codes = NDArray[np.int64]
@@ -337,11 +336,6 @@ def _require_labels(table: Table, name: str, codes: Codes, attribute: Attribute)
             f"{table.path}: column {name} has {n_classes} different values in as many rows, so it is no label. "
             "Name the columns that are with --label-columns."
         )
-
-
-def first_repeated(names: Sequence[str]) -> str | None:
-    """The first name that is there more than once."""
-    return next((name for name, count in Counter(names).items() if count > 1), None)
 
 
 def _require_different(path: Path, names: Sequence[str]) -> None:

@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from partedvae.data.columns import first_repeated
 from partedvae.data.conflicts import find_duplicates
 from partedvae.data.dataset import Dataset, Numbered
 from partedvae.data.lazy import chunks, in_memory, mapping
 from partedvae.data.subsets import random_rows
-from partedvae.labels import MISSING, Attribute
+from partedvae.labels import MISSING, Attribute, first_repeated
 
 _LOOKED_AT = 20_000  # observations read for ranges and duplicates, of more a random choice
 _LISTED = 12

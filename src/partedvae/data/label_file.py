@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from partedvae.data.arrays import encode_labels, map_npy
-from partedvae.data.columns import first_repeated
 from partedvae.data.dataset import DataError, Dataset, Numbered
 from partedvae.data.reading import Reading
 from partedvae.data.tables import ID, PATH, label_codes, open_table
+from partedvae.labels import first_repeated
 
 
 def with_label_file(data: Dataset, path: Path, reading: Reading) -> Dataset:

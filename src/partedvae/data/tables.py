@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from partedvae.data.columns import LABEL_NAMES, PARQUET, CsvTable, ParquetTable, Table, first_repeated
+from partedvae.data.columns import LABEL_NAMES, PARQUET, CsvTable, ParquetTable, Table
 from partedvae.data.dataset import DataError, Dataset, Numbered
 from partedvae.data.decoding import decode
 from partedvae.data.reading import Reading
 from partedvae.data.subsets import random_rows
-from partedvae.labels import Attribute
+from partedvae.labels import Attribute, first_repeated
 
 PATH, ID = "path", "id"
 
