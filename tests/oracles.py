@@ -1,4 +1,4 @@
-"""Independent re-computations of METHOD.md in plain NumPy, one observation, class and dimension at a time."""
+"""Independent re-computations of the paper in plain NumPy, one observation, class and dimension at a time."""
 
 from __future__ import annotations
 

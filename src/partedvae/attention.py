@@ -21,7 +21,7 @@ class ClassAttention(nn.Module):
         partition: the layout of the classes.
         hidden_dim: H.
 
-    Source: METHOD.md, step 4.
+    Source: Hajimiri et al. 2021.
 
     >>> attention = ClassAttention(Partition((4, 3), u_dim=2, z_dim=5), hidden_dim=16)
     >>> attention(torch.rand(8, 7), sharpness=8.0).shape
@@ -61,7 +61,7 @@ class OpenAttention(nn.Module):
 class AttendedLinear(nn.Module):
     """One linear head an attribute on that attribute's masked hidden features: (N, A, H) → (N, A · d_u).
 
-    Source: METHOD.md, step 5.
+    Source: Hajimiri et al. 2021.
 
     >>> AttendedLinear(Partition((4, 3), u_dim=2, z_dim=5), hidden_dim=16)(torch.rand(8, 2, 16)).shape
     torch.Size([8, 4])

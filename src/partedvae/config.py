@@ -13,7 +13,7 @@ Proportions = list[float]
 
 
 class Config(BaseModel):
-    """Settings of a model and of its training. Names are METHOD.md's symbols, spelt out where they have words.
+    """Settings of a model and of its training. Names are the symbols of docs/method.md, in words where they have some.
 
     >>> Config().u_dim
     10
@@ -221,7 +221,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "lr_patience": 2,
     },
 }
-"""What each preset changes in ``Config``. The ``paper-`` ones hold the published settings (METHOD.md); ``paper`` has
+"""What each preset changes in ``Config``. The ``paper-`` ones hold the published settings; ``paper`` has
 the published terms, with lengths and weights that follow the data."""
 
 

@@ -19,7 +19,7 @@ def kl_normal(mean: Tensor, logvar: Tensor, prior_mean: Tensor, prior_logvar: Te
     Returns:
         (…,) nats.
 
-    Source: METHOD.md, step 5; Kingma and Welling 2014, appendix B.
+    Source: Hajimiri et al. 2021; Kingma and Welling 2014, appendix B.
 
     >>> kl_normal(torch.zeros(2), torch.zeros(2), torch.ones(2), torch.zeros(2))
     tensor(1.)
@@ -138,7 +138,7 @@ def bhattacharyya_coefficient(mean_a: Tensor, logvar_a: Tensor, mean_b: Tensor, 
     Returns:
         (…,) values in (0, 1].
 
-    Source: METHOD.md, objective; Kailath 1967.
+    Source: Hajimiri et al. 2021; Kailath 1967.
 
     >>> bhattacharyya_coefficient(torch.zeros(1), torch.zeros(1), torch.zeros(1), torch.zeros(1))
     tensor(1.)

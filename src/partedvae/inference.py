@@ -59,7 +59,7 @@ def evidence_bound(model: PartedModel, raw: Raw) -> Tensor:
     The expectations are means over 16 draws of c, u and z. Every observation is given the same draws of noise, so that
     its bound depends on nothing but itself.
 
-    Source: METHOD.md, generative side; Kingma and Welling 2014.
+    Source: Hajimiri et al. 2021; Kingma and Welling 2014.
     """
     with torch.inference_mode():
         return torch.cat([_bound(model, model.scaling(part)) for part in _parts(model, raw)])

@@ -29,7 +29,7 @@ class Likelihood(nn.Module):
 class Bernoulli(Likelihood):
     """x ln p + (1 − x) ln(1 − p) with p = sigmoid(output); x in [0, 1] need not be binary.
 
-    Source: METHOD.md, generative side (grey images).
+    Source: Hajimiri et al. 2021 (grey images).
 
     >>> Bernoulli().log_prob(torch.zeros(1, 2), torch.ones(1, 2))
     tensor([-1.3863])
@@ -80,7 +80,7 @@ class _LocationScale(Likelihood):
 class Gaussian(_LocationScale):
     """− ½ (x − μ)²/σ² − ln σ − ½ ln 2π.
 
-    Source: METHOD.md, generative side; a scale fit to the data as in Rybkin et al. 2021.
+    Source: Hajimiri et al. 2021; a scale fit to the data as in Rybkin et al. 2021.
 
     >>> Gaussian(bounded=False, scale=1.0).log_prob(torch.zeros(1, 1), torch.zeros(1, 1))
     tensor([-0.9189])
@@ -93,7 +93,7 @@ class Gaussian(_LocationScale):
 class Laplace(_LocationScale):
     """− |x − μ|/b − ln b − ln 2. With b = 1 it is the published absolute error, but for the constant ln 2.
 
-    Source: METHOD.md, generative side (faces).
+    Source: Hajimiri et al. 2021 (faces).
 
     >>> Laplace(bounded=False, scale=1.0).log_prob(torch.zeros(1, 1), torch.ones(1, 1))
     tensor([-1.6931])

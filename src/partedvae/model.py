@@ -66,7 +66,7 @@ class PartedModel(nn.Module):
         attention: whether the class chooses the features that u is made of.
         learnable_prior: whether p(u | c) is learned; if not, it is N(0, I) for every class.
 
-    Source: METHOD.md, generative and inference side.
+    Source: Hajimiri et al. 2021.
 
     >>> from partedvae.likelihoods import Bernoulli
     >>> layout = Partition((10,), u_dim=4, z_dim=3)
@@ -140,7 +140,7 @@ class PartedModel(nn.Module):
 
         softmax((ln q(c|x) + g) / τ), g ~ Gumbel(0, 1)
 
-        Source: METHOD.md, step 3; Jang et al. 2017.
+        Source: Hajimiri et al. 2021; Jang et al. 2017.
         """
         perturbed = (log_c + gumbel(log_c, generator)) / TEMPERATURE
         return torch.cat([part.softmax(dim=-1) for part in self.partition.by_attribute(perturbed)], dim=-1)

@@ -24,7 +24,7 @@ def n_halvings(height: int, width: int) -> int:
 class ConvEncoder(nn.Sequential):
     """(N, C, H, W) → (N, hidden_dim): 4×4 stride-2 convolutions, 32 channels in the first half and 64 in the second.
 
-    Source: METHOD.md, published settings.
+    Source: Hajimiri et al. 2021.
     """
 
     def __init__(self, shape: tuple[int, int, int], hidden_dim: int) -> None:
@@ -43,7 +43,7 @@ class ConvEncoder(nn.Sequential):
 class ConvDecoder(nn.Module):
     """(N, codes) → (N, C, H, W): the encoder mirrored, with the published channels (… 64, 32, 32, C).
 
-    Source: METHOD.md, published settings.
+    Source: Hajimiri et al. 2021.
     """
 
     def __init__(self, shape: tuple[int, int, int], n_codes: int, hidden_dim: int) -> None:

@@ -25,7 +25,7 @@ def z_kl(z_mean: Tensor, z_logvar: Tensor) -> Tensor:
     Args:
         z_mean, z_logvar: (N, d_z).
 
-    Source: METHOD.md, objective, second term.
+    Source: Hajimiri et al. 2021, second term of the objective.
 
     >>> z_kl(torch.tensor([[2.0], [0.0]]), torch.zeros(2, 1))
     tensor(1.)
@@ -40,7 +40,7 @@ def u_kl(log_c: Tensor, divergence: Tensor) -> Tensor:
         log_c: (N, ΣK), ln q(c|x).
         divergence: (N, ΣK), the KL to the prior of each class (``MixturePrior.divergence``).
 
-    Source: METHOD.md, objective, third term.
+    Source: Hajimiri et al. 2021, third term of the objective.
 
     >>> u_kl(torch.tensor([[0.25, 0.75]]).log(), torch.tensor([[4.0, 0.0]]))
     tensor(1.)
@@ -55,7 +55,7 @@ def c_kl(log_c: Tensor, log_class_prior: Tensor, partition: Partition) -> Tensor
         log_c: (N, ΣK), ln q(c|x).
         log_class_prior: (ΣK,), ln π.
 
-    Source: METHOD.md, objective, fourth term.
+    Source: Hajimiri et al. 2021, fourth term of the objective.
 
     >>> layout = Partition((2,), u_dim=1, z_dim=0)
     >>> c_kl(torch.tensor([[0.9, 0.1], [0.1, 0.9]]).log(), torch.tensor([0.5, 0.5]).log(), layout).round(decimals=5)
@@ -73,7 +73,7 @@ def c_entropy(log_c: Tensor) -> Tensor:
     Args:
         log_c: (N, ΣK), ln q(c|x).
 
-    Source: METHOD.md, objective, fifth term.
+    Source: Hajimiri et al. 2021, fifth term of the objective.
 
     >>> c_entropy(torch.tensor([[0.5, 0.5]]).log())
     tensor(0.6931)
@@ -88,7 +88,7 @@ def excess_overlap(overlaps: Sequence[Tensor], threshold: float) -> Tensor:
         overlaps: one tensor an attribute with the coefficient of each pair (``MixturePrior.overlaps``).
         threshold: θ.
 
-    Source: METHOD.md, objective, last term.
+    Source: Hajimiri et al. 2021, last term of the objective.
 
     >>> excess_overlap([torch.tensor([0.5, 0.1])], threshold=0.2).round(decimals=5)
     tensor(0.3000)
@@ -99,7 +99,7 @@ def excess_overlap(overlaps: Sequence[Tensor], threshold: float) -> Tensor:
 def capacity_gap(kl: Tensor, allowed: float) -> Tensor:
     """|C(t) − KL| of a batch mean and the capacity of the step, in nats.
 
-    Source: METHOD.md, objective; Burgess et al. 2018.
+    Source: Hajimiri et al. 2021; Burgess et al. 2018.
 
     >>> capacity_gap(torch.tensor(3.0), allowed=5.0)
     tensor(2.)
@@ -135,7 +135,7 @@ def cross_entropy(log_c: Tensor, targets: Tensor, partition: Partition) -> Tenso
     Returns:
         One value, in nats.
 
-    Source: METHOD.md, supervision.
+    Source: Hajimiri et al. 2021.
 
     >>> layout = Partition((2, 2), u_dim=1, z_dim=0)
     >>> targets = targets_of(torch.tensor([[0, -1], [1, -1], [-1, -1]]), layout)
@@ -150,7 +150,7 @@ def cross_entropy(log_c: Tensor, targets: Tensor, partition: Partition) -> Tenso
 class Weights:
     """γ of each term, and θ. ``x`` weighs the reconstruction; the published method has 1 there.
 
-    Source: METHOD.md, objective and published settings.
+    Source: Hajimiri et al. 2021.
     """
 
     x: float
@@ -166,7 +166,7 @@ class Weights:
 class Capacities:
     """The nats that z and u may carry at the end, and the step at which they may.
 
-    Source: METHOD.md, published settings.
+    Source: Hajimiri et al. 2021.
     """
 
     z: float
@@ -207,7 +207,7 @@ class Objective:
 
     To add a term, subclass and extend ``__call__``'s ``weighted``.
 
-    Source: METHOD.md, objective.
+    Source: Hajimiri et al. 2021.
     """
 
     weights: Weights

@@ -32,7 +32,7 @@ class MixturePrior(nn.Module):
         class_prior: π, (ΣK,), the proportions of each attribute's classes side by side; they need not be normalised.
         learnable: if not, every component is N(0, I) and stays so.
 
-    Source: METHOD.md, generative side.
+    Source: Hajimiri et al. 2021.
 
     >>> prior = MixturePrior(Partition((4, 3), u_dim=2, z_dim=5), torch.ones(7))
     >>> prior.mean.shape, prior.logvar.shape
@@ -76,7 +76,9 @@ class MixturePrior(nn.Module):
         if self.partition.n_classes > _MANY_CLASSES:
             parts = enumerate(self._components())
             return torch.cat([kl_normal_each(means[:, a], logvars[:, a], *prior) for a, prior in parts], dim=1)
-        return kl_normal(means[:, self.attribute], logvars[:, self.attribute], self.mean, self.logvar)
+        # Chosen by index_select, whose gradient is many times faster than that of an index in brackets.
+        means, logvars = (blocks.index_select(1, self.attribute) for blocks in (means, logvars))
+        return kl_normal(means, logvars, self.mean, self.logvar)
 
     def move(self, mean: Tensor, variance: Tensor, which: Tensor) -> None:
         """Give some of the components, ``which`` (ΣK,) of them, means and variances (ΣK, d_u); as near as ln σ² may be.

@@ -13,7 +13,7 @@ def capacity(step: int, maximum: float, steps: int) -> float:
 
     C(t) = C_max · min(1, t / T)
 
-    Source: METHOD.md, objective; Burgess et al. 2018.
+    Source: Hajimiri et al. 2021; Burgess et al. 2018.
 
     >>> [capacity(step, maximum=7.0, steps=100) for step in (0, 50, 100, 1000)]
     [0.0, 3.5, 7.0, 7.0]
@@ -26,7 +26,7 @@ def sharpness(step: int, steps: int) -> float:
 
     s(t) = 1 + 7 · min(1, t / T); the published rate of 2·10⁻⁴ a step is T = 35 000.
 
-    Source: METHOD.md, step 4.
+    Source: Hajimiri et al. 2021.
 
     >>> [sharpness(step, steps=35_000) for step in (0, 5_000, 35_000, 10**6)]
     [1.0, 2.0, 8.0, 8.0]

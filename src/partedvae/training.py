@@ -40,7 +40,7 @@ class Training(lightning.LightningModule):
     :mod:`partedvae.consistency` expects of observations without one. The noise comes from a generator of its own, which
     is saved with a checkpoint, as are the step and the history.
 
-    Source: METHOD.md, objective and supervision.
+    Source: Hajimiri et al. 2021.
     """
 
     def __init__(
