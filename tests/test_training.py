@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from partedvae import PartedVAE
 from partedvae.batches import Draws, training_loader
-from partedvae.recorder import TrainingDivergedError
+from partedvae.recorder import TrainingDivergedError, all_finite
 from partedvae.report.figures.curves import TERM_TITLES
 
 Array = NDArray[Any]
@@ -144,6 +145,17 @@ def test_infinity_stops_the_run(digits: Digits) -> None:
     x, _, few = digits
     with pytest.raises(TrainingDivergedError, match="step"):
         quick(lr=1e30, max_epochs=5).fit(x, few)
+
+
+def test_one_number_among_many_that_is_not_finite_is_seen() -> None:
+    most = torch.finfo(torch.float32).max
+    assert all_finite([])
+    assert all_finite([None, torch.full((3, 1_000), most), torch.full((5,), -most)])  # whose sums are infinite
+    for bad in (math.nan, math.inf, -math.inf):
+        tensors = [torch.ones(4), torch.ones(7, 1_000)]
+        tensors[1][3, 500] = bad
+        assert not all_finite(tensors)
+    assert not all_finite([torch.tensor([math.inf]), torch.tensor([-math.inf])])
 
 
 def test_a_resumed_run_is_the_run_that_was_never_stopped(digits: Digits, tmp_path: Path) -> None:
