@@ -1,6 +1,6 @@
 """Many seeds, and classes of very different sizes: whether the default still does its work.
 
-    python benchmarks/robustness.py [--seeds 20] [--jobs 2]
+    python benchmarks/robustness.py [--seeds 20] [--uneven 10] [--jobs 2]
 
 Seeds: digits, five labels a class, a new split and a new start each; a run has collapsed if it is right in less than
 0.8 of the test rows. Imbalance: MNIST at 16×16, classes from all of their rows down to a twentieth, 100 labels in these
@@ -29,19 +29,20 @@ from tasks import mnist_at_hand
 
 Integers = NDArray[np.int64]
 
-_COLLAPSED, _RATIO, _LABELS, _IMBALANCE_SEEDS = 0.8, 20, 100, 3
+_COLLAPSED, _RATIO, _LABELS = 0.8, 20, 100
 
 
 def main() -> None:
     """Fit, print, and keep the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--uneven", type=int, default=10, help="seeds of the classes of different sizes")
     parser.add_argument("--jobs", type=int, default=2)
     arguments = parser.parse_args()
     with ProcessPoolExecutor(
         arguments.jobs, mp_context=get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)
     ) as pool:
-        uneven = list(pool.map(imbalance, range(_IMBALANCE_SEEDS)))
+        uneven = list(pool.map(imbalance, range(arguments.uneven)))
         accuracies = list(pool.map(digits, range(arguments.seeds)))
     found: dict[str, Any] = {
         "digits": {
@@ -52,7 +53,11 @@ def main() -> None:
             "by_seed": accuracies,
         },
         "imbalance": {
-            name: {"mean": mean(run[name] for run in uneven), "sd": stdev(run[name] for run in uneven)}
+            name: {
+                "mean": mean(run[name] for run in uneven),
+                "sd": stdev(run[name] for run in uneven),
+                "by_seed": [run[name] for run in uneven],
+            }
             for name in uneven[0]
         },
     }

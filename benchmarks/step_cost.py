@@ -1,6 +1,6 @@
-"""What a step of the default costs beside one of the published recipe, alternating in one run, with one thread.
+"""What a step of the default costs beside one of the published recipe, alternating in one run.
 
-python benchmarks/step_cost.py [--side 32] [--rounds 7]
+python benchmarks/step_cost.py [--side 32] [--rounds 7] [--threads 2]
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--side", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
-    torch.set_num_threads(1)
+    torch.set_num_threads(arguments.threads)
     digits = load("digits")
     x = resize(digits.array, (arguments.side, arguments.side))
     y = digits.with_labels_of(choose_labelled(digits, per_class=10, seed=0)).y
