@@ -71,6 +71,18 @@ def test_leakage_keeps_its_scale_under_other_units_and_names(labels: Array) -> N
     assert low < first.value < high
 
 
+def test_of_many_rows_some_are_read_and_a_rare_class_is_among_them() -> None:
+    rng = np.random.default_rng(6)
+    names = np.array(["often", "seldom"])[(np.arange(4_000) % 250 == 7).astype(int)]  # 16 of 4,000
+    codes = rng.normal(size=(4_000, 2)) + 9.0 * (names == "seldom")[:, None]
+    found = leakage(codes, names, max_rows=300)
+    assert 300 < found.n_rows <= 310
+    assert found.value > 0.9
+    assert leakage(codes, names, max_rows=4_000).n_rows == 4_000
+    with pytest.raises(ValueError, match="has 9 labelled rows"):
+        leakage(codes[: 250 * 9], names[: 250 * 9], max_rows=300)
+
+
 def test_leakage_refuses_what_it_cannot_measure(labels: Array) -> None:
     codes = np.random.default_rng(0).normal(size=(300, 2))
     for wrong, message in (

@@ -25,6 +25,7 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 _FOLDS = 5
+_FEWEST = 2 * _FOLDS  # rows of a class
 _VALIDATION = 0.25  # of a fold's training rows, to choose the probe on
 _DRAWS = 1_000  # of the bootstrap and of the permutations
 
@@ -63,7 +64,7 @@ def leakage(codes: ArrayLike, labels: ArrayLike, *, max_rows: int | None = 5_000
     Args:
         codes: (N, D).
         labels: (N,), of two classes or more, each in at least ten rows.
-        max_rows: of more rows, a random choice is used.
+        max_rows: of more rows, a random choice is used, and beside it so many of rare classes that each has ten.
         random_state: seed.
 
     Raises:
@@ -78,12 +79,12 @@ def leakage(codes: ArrayLike, labels: ArrayLike, *, max_rows: int | None = 5_000
     x, y = _checked(codes, labels)
     rng = np.random.default_rng(random_state)
     if max_rows is not None and len(x) > max_rows:
-        rows = rng.permutation(len(x))[:max_rows]
+        rows = _some(y, max_rows, rng)
         x, y = x[rows], y[rows]
     classes, y = np.unique(y, return_inverse=True)
     rarest = int(np.bincount(y).min())
-    if rarest < 2 * _FOLDS:
-        raise ValueError(f"A class has {rarest} labelled rows of those used; each should have at least {2 * _FOLDS}.")
+    if rarest < _FEWEST:
+        raise ValueError(f"A class has {rarest} labelled rows; each should have at least {_FEWEST}.")
     # The probes are small: on busy cores, threads that wait for each other took 80 times as long as a single one.
     with threadpool_limits(1):
         seen, chosen = _read_out_of_fold(x, y, random_state)
@@ -105,6 +106,18 @@ def leakage(codes: ArrayLike, labels: ArrayLike, *, max_rows: int | None = 5_000
         probes=chosen,
         n_rows=len(y),
     )
+
+
+def _some(y: Array, at_most: int, rng: np.random.Generator) -> Integers:
+    """At most so many rows, drawn at random; and the first few of each class, which may be rare, in any case."""
+    order = rng.permutation(len(y))
+    _, y = np.unique(y[order], return_inverse=True)
+    by_class = np.argsort(y, kind="stable")
+    counts = np.bincount(y)
+    nth = np.empty(len(y), dtype=np.int64)
+    nth[by_class] = np.arange(len(y)) - np.repeat(np.cumsum(counts) - counts, counts)
+    chosen: Integers = order[(np.arange(len(y)) < at_most) | (nth < _FEWEST)]
+    return chosen
 
 
 def probes(random_state: int) -> dict[str, ClassifierMixin]:
