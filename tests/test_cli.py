@@ -420,6 +420,19 @@ def test_importing_the_package_does_not_import_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+def test_names_that_are_no_unicode(run: Path, tmp_path: Path) -> None:
+    strange = tmp_path / os.fsdecode(b"r\xff")
+    shutil.copytree(run, strange)
+    assert call("predict", strange, "digits", "-o", strange / "all.csv").returncode == 0
+    assert (strange / "all.csv").read_bytes()
+    data = tmp_path / os.fsdecode(b"d\xff.npy")
+    np.save(data, np.zeros((4, 8, 8)))
+    refused = call("train", data, "--out", tmp_path / "out")
+    assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
+    assert "d\\udcff.npy': this name is not of UTF-8" in refused.stderr
+    assert not (tmp_path / "out").exists()
+
+
 def test_what_is_refused_at_a_resume_an_output_or_an_accelerator(run: Path, tmp_path: Path) -> None:
     for arguments, message in (
         (("train", "digits", "--out", run, "--resume", "--epochs", 9), "leave out --epochs"),

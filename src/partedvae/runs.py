@@ -26,7 +26,7 @@ from partedvae.checkpoints import (
     newest_whole,
 )
 from partedvae.config import Config
-from partedvae.data import DataError, Dataset, Reading, choose_labelled, hold_out, load, located
+from partedvae.data import DataError, Dataset, Reading, choose_labelled, hold_out, load
 from partedvae.data.dataset import Skipped
 from partedvae.data.images import in_unit_range
 from partedvae.data.lazy import Rows, chunks, in_memory
@@ -279,7 +279,7 @@ def plan_of(folder: Path, source: str, split: str | None) -> Plan | None:
         return None
     plan = read_plan(folder)
     other_split = None not in (split, plan.reading.split) and split != plan.reading.split
-    here, there = Path(located(source)), Path(plan.source)
+    here, there = Path(source), Path(plan.source)
     same = here == there or (here.exists() and there.exists() and here.samefile(there))
     return plan if same and not other_split else None
 

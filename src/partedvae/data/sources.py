@@ -65,8 +65,19 @@ def load(source: str, reading: Reading | None = None, **options: Any) -> Dataset
 
 
 def located(source: str) -> str:
-    """A source as it is found from any folder: files and folders by their whole path."""
-    return source if source in BUILTINS or not Path(source).exists() else str(Path(source).absolute())
+    """A source as it is found from any folder: files and folders by their whole path.
+
+    Raises:
+        DataError: that path cannot be written down as text.
+    """
+    if source in BUILTINS or not Path(source).exists():
+        return source
+    path = str(Path(source).absolute())
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise DataError(f"{path!r}: this name is not of UTF-8 and cannot be noted in a run; rename it.") from None
+    return path
 
 
 def _read(source: str, reading: Reading) -> Dataset:
