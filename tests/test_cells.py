@@ -187,6 +187,19 @@ def test_genes_in_another_order_are_refused_by_name(cells: Path, tmp_path: Path)
             model.predict(load(str(other)))
 
 
+def test_a_frame_of_sparse_columns_is_the_dense_one() -> None:
+    y = np.where(np.arange(N) % 2, np.arange(N) % 3, -1)
+    dense = pd.DataFrame(counts(), columns=[f"g{gene}" for gene in range(GENES)])
+    sparse = dense.astype(pd.SparseDtype(float, 0.0))
+    model, other = quick().fit(dense, y), quick().fit(sparse, y)
+    assert same(model, other)
+    assert other.feature_names_in_.tolist() == model.feature_names_in_.tolist()
+    np.testing.assert_array_equal(other.predict(sparse), model.predict(dense))
+    with pytest.raises(ValueError, match="X has the feature 'g2' where fit saw 'g1'"):
+        model.predict(sparse[["g0", "g2", "g1", *dense.columns[3:]]])
+    assert not hasattr(quick().fit(sparse.set_axis(range(GENES), axis=1), y), "feature_names_in_")
+
+
 @pytest.mark.parametrize("make", [sp.csr_matrix, sp.csc_array, sp.coo_matrix])
 @pytest.mark.parametrize("kind", ["counts", "binary", "integers"])
 def test_a_sparse_matrix_is_the_dense_one(make: Any, kind: str) -> None:

@@ -48,6 +48,10 @@ class ReadsObservations:
             rows = rows.detach().cpu().numpy()
         elif issparse(rows):
             rows = SparseRows(rows)
+        elif hasattr(rows, "sparse"):  # a pandas frame has it if all of its columns are sparse
+            if all(isinstance(name, str) for name in rows.columns):
+                names = tuple(rows.columns)
+            rows = SparseRows(rows.sparse.to_coo())
         lazy = _is_lazy(rows)
         if lazy or _n_dimensions(rows) > 2:
             if fitting:
