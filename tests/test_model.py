@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
-from torch.distributions import Categorical, Independent, Laplace, MixtureSameFamily, Normal
+from torch.distributions import Laplace, Normal
 
 from partedvae import likelihoods
 from partedvae.attention import ClassAttention
@@ -174,15 +174,6 @@ def test_log_variances_of_the_prior_stay_within_their_bounds() -> None:
         prior.raw_logvar.copy_(torch.linspace(-100, 100, 10).view(5, 2))
     assert prior.logvar.min() == -3
     assert prior.logvar.max() == 1
-
-
-def test_the_mixtures_density_is_that_of_torch() -> None:
-    prior = MixturePrior(TWO, torch.tensor([0.2, 0.3, 0.5, 0.6, 0.4])).double()
-    u = torch.randn(7, 4, dtype=torch.float64, generator=seeded())
-    for a, classes in enumerate((slice(0, 3), slice(3, 5))):
-        components = Independent(Normal(prior.mean[classes], (0.5 * prior.logvar[classes]).exp()), 1)
-        mixture = MixtureSameFamily(Categorical(logits=prior.log_class_prior[classes].double()), components)
-        torch.testing.assert_close(prior.log_prob(u)[:, a], mixture.log_prob(u[:, 2 * a : 2 * a + 2]))
 
 
 def test_classes_are_drawn_in_their_proportions() -> None:

@@ -280,7 +280,7 @@ def test_masks_are_those_of_the_attention(subject_two: Subject) -> None:
             for k in range(size):
                 chosen = [k if b == a else 0 for b in range(2)]
                 one_hot = torch.zeros(1, 5)
-                one_hot[0, model.net_.partition.columns(chosen)] = 1
+                one_hot[0, [0 + chosen[0], 3 + chosen[1]]] = 1
                 np.testing.assert_allclose(mask[k], model.net_.attention(one_hot, 8.0)[0, a], rtol=1e-5)
         n_open = [sum(row[i] > 0.5 for row in mask.tolist()) for i in range(256)]
         sentence = openness(mask)

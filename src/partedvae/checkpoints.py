@@ -90,7 +90,7 @@ def seed_to_resume(path: Path, random_state: object) -> Any:
         return random_state
     try:
         return torch.load(path, map_location="cpu", weights_only=True)["partedvae"]["settings"]["random_state"]
-    except (pickle.UnpicklingError, RuntimeError, KeyError, TypeError):
+    except (pickle.UnpicklingError, RuntimeError, LookupError, TypeError, ValueError, EOFError):
         raise CheckpointError(f"{path} is not of this program.") from None
 
 
@@ -149,7 +149,8 @@ class Checkpoints(Checkpoint):
 
     Args:
         folder: gets ``last.ckpt`` and ``previous.ckpt``.
-        minutes: between checkpoints within an epoch; 0: after every step.
+        minutes: between checkpoints within an epoch; 0: after every step, or where several processes have to agree, at
+            every sixteenth.
     """
 
     def __init__(self, folder: Path, minutes: float = MINUTES) -> None:

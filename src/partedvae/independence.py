@@ -79,8 +79,9 @@ class ClassIndependence(nn.Module):
     def forward(self, z: Tensor, classes: Tensor) -> Tensor:
         """The dependence of z (N, d_z) on classes (N, ΣK), which are taken as they are; in training both are kept."""
         z, classes = (part.to(torch.promote_types(part.dtype, torch.float32)) for part in (z, classes.detach()))
+        if not self.training:  # all processes validate on the same observations
+            return dependence(z, classes, torch.cat([z.detach(), self.codes]), torch.cat([classes, self.classes]))
         codes = torch.cat([own_first(joined(z.detach())), self.codes])
         known = torch.cat([own_first(joined(classes)), self.classes])
-        if self.training:
-            self.codes, self.classes = codes[: len(self.codes)], known[: len(self.classes)]
+        self.codes, self.classes = codes[: len(self.codes)], known[: len(self.classes)]
         return dependence(z, classes, codes, known)

@@ -66,7 +66,7 @@ def evidence_bound(model: PartedModel, raw: Raw) -> Tensor:
 
 
 def _bound(model: PartedModel, x: Tensor) -> Tensor:
-    partition, prior = model.partition, model.prior
+    prior = model.prior
     noise = torch.Generator(x.device).manual_seed(_BOUND_SEED)
     h = model.encoder(x)
     log_c = model.log_classes(h)
@@ -79,8 +79,7 @@ def _bound(model: PartedModel, x: Tensor) -> Tensor:
         output = model.decoder(posterior.mean + posterior.scale * normal)
         kl_of_u = (classes * prior.divergence(posterior.u_mean, posterior.u_logvar)).sum(dim=1)
         draws.append(model.likelihood.log_prob(output, x) - kl_of_u)
-    parts = zip(partition.by_attribute(log_c), partition.by_attribute(prior.log_class_prior), strict=True)
-    kl_of_c = torch.stack([kl_categorical(q, pi) for q, pi in parts]).sum(dim=0)
+    kl_of_c = kl_categorical(log_c, prior.log_class_prior)  # of each attribute, and their sum
     of_all = kl_of_c + kl_standard_normal(z_mean, z_logvar).sum(dim=1)
     # In 64 bits, or a row's last digit would depend on the rows that it is asked with.
     return torch.stack(draws).cpu().double().mean(dim=0) - of_all.cpu()

@@ -345,6 +345,8 @@ def _as_array(y: Any) -> Array:
     if hasattr(y, "detach"):  # a tensor
         return np.array(y.detach().cpu().tolist())
     if isinstance(y, np.ndarray) and y.dtype != object:
+        if y.dtype.kind == "U":
+            _refuse_written_out(y)
         return y
     if hasattr(y, "columns"):  # a data frame of pandas or Polars
         twice = first_repeated(list(y.columns))
@@ -358,6 +360,16 @@ def _as_array(y: Any) -> Array:
     plain = np.empty(array.size, dtype=object)
     plain[:] = [label.item() if isinstance(label, np.generic) else label for label in array.flat]
     return plain.reshape(array.shape)
+
+
+def _refuse_written_out(texts: Array) -> None:
+    """NumPy makes text of numbers that stand beside texts: −1 would be a class."""
+    for written in ("-1", "nan"):
+        if (texts == written).any():
+            raise ValueError(
+                f"y is a NumPy array of texts, one of which is {written!r}: beside texts, NumPy writes missing labels "
+                "out. Make it an array with dtype=object, or a list, where -1, None and NaN stay what they are."
+            )
 
 
 def first_repeated(names: Sequence[str]) -> str | None:

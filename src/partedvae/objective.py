@@ -48,7 +48,7 @@ def u_kl(log_c: Tensor, divergence: Tensor) -> Tensor:
     return (log_c.exp() * divergence).sum(dim=1).mean()
 
 
-def c_kl(log_c: Tensor, log_class_prior: Tensor, partition: Partition) -> Tensor:
+def c_kl(log_c: Tensor, log_class_prior: Tensor) -> Tensor:
     """Σ_a KL(q̄(c_a) ‖ π_a), q̄ the batch mean of q(c_a|x), in nats.
 
     Args:
@@ -57,14 +57,11 @@ def c_kl(log_c: Tensor, log_class_prior: Tensor, partition: Partition) -> Tensor
 
     Source: Hajimiri et al. 2021, fourth term of the objective.
 
-    >>> layout = Partition((2,), u_dim=1, z_dim=0)
-    >>> c_kl(torch.tensor([[0.9, 0.1], [0.1, 0.9]]).log(), torch.tensor([0.5, 0.5]).log(), layout).round(decimals=5)
+    >>> c_kl(torch.tensor([[0.9, 0.1], [0.1, 0.9]]).log(), torch.tensor([0.5, 0.5]).log()).round(decimals=5)
     tensor(0.)
     """
     log_mean = processes.log_mean(log_c.logsumexp(dim=0) - math.log(len(log_c)))
-    # Added as Python adds, one attribute after another: there are few of them.
-    parts = zip(partition.by_attribute(log_mean), partition.by_attribute(log_class_prior), strict=True)
-    return torch.stack([kl_categorical(q, pi) for q, pi in parts]).sum()
+    return kl_categorical(log_mean, log_class_prior)  # of each attribute, and their sum
 
 
 def c_entropy(log_c: Tensor) -> Tensor:
@@ -225,7 +222,7 @@ class Objective:
         weights, limits = self.weights, self.capacities
         # The capacities are those of the whole batch, whose parts several processes may have.
         kl_of_u = processes.mean(u_kl(posterior.log_c, prior.divergence(posterior.u_mean, posterior.u_logvar)))
-        kl_of_c = c_kl(posterior.log_c, prior.log_class_prior, prior.partition)
+        kl_of_c = c_kl(posterior.log_c, prior.log_class_prior)
         entropy = c_entropy(posterior.log_c)
         overlaps = prior.overlaps(above=weights.threshold)
         weighted = {

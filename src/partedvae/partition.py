@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -80,11 +79,3 @@ class Partition:
         """Joined codes (N, D_u + D_z) as u (N, D_u) and z (N, D_z)."""
         u, z = codes.split((self.u_size, self.z_dim), dim=-1)
         return u, z
-
-    def columns(self, classes: Sequence[int]) -> list[int]:
-        """The column, among all ΣK, of the chosen class of each attribute.
-
-        >>> Partition((4, 3), 2, 5).columns([1, 2])
-        [1, 6]
-        """
-        return [first + chosen for first, chosen in zip(self.first_class, classes, strict=True)]

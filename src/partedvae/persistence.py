@@ -138,7 +138,7 @@ def read_config(folder: Path) -> SavedModel:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ModelFileError(f"{path} is missing: {folder} is not a saved model.") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # ValueError: no UTF-8, no JSON, a number without end
         raise ModelFileError(f"{path} cannot be read: {error}") from None
     found = content.get("format_version") if isinstance(content, dict) else None
     if isinstance(found, int) and found > FORMAT_VERSION:
@@ -186,7 +186,7 @@ def read_net(folder: Path, make: Callable[[], Net]) -> Net:
         if own.shape != value.shape or own.is_floating_point() != value.is_floating_point():
             has, needs = (f"{tuple(each.shape)} of {each.dtype}" for each in (own, value))
             raise ModelFileError(f"{path} does not fit {CONFIG}: {name} is {has}, and should be {needs}.")
-        if not own.isfinite().all():
+        if not own.to(value.dtype).isfinite().all():  # a type of fewer bits may not know what is finite
             raise ModelFileError(f"{path}: {name} has numbers that are not finite; the file is damaged.")
     net = make()
     net.load_state_dict(found)
@@ -206,11 +206,11 @@ def read_history(folder: Path) -> list[dict[str, float]]:
     path = _inside(folder, HISTORY)
     if not path.exists():
         return []
-    with path.open(newline="", encoding="utf-8") as file:
-        try:
-            return [{name: _number(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
-        except (ValueError, csv.Error) as error:
-            raise ModelFileError(f"{path}: {error}") from None
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return [_record(row) for row in csv.DictReader(file)]
+    except (OSError, ValueError, csv.Error) as error:
+        raise ModelFileError(f"{path}: {error}") from None
 
 
 def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
@@ -229,6 +229,13 @@ def _write_history(path: Path, history: Sequence[dict[str, float]]) -> None:
         writer = csv.DictWriter(file, names)
         writer.writeheader()
         writer.writerows(history)
+
+
+def _record(row: dict[Any, Any]) -> dict[str, float]:
+    """An epoch's; what was not measured then has an empty cell."""
+    if None in row:  # where DictReader puts cells beyond the header
+        raise ValueError("a row has more cells than there are names")
+    return {name: _number(text) for name, text in row.items() if text}
 
 
 def _number(text: str) -> float:

@@ -55,13 +55,15 @@ class Predicts(Fitted, ClassifierMixin):  # type: ignore[misc]  # scikit-learn h
         predicted = self._most_probable(X)
         known = known_as(X if y is None else None, y, len(predicted), self.attributes_)
         weight = np.ones(len(known)) if sample_weight is None else np.asarray(sample_weight, dtype=float)
+        if weight.shape != (len(known),) or not (np.isfinite(weight) & (weight >= 0)).all():
+            raise ValueError(f"sample_weight should be {len(known)} numbers of at least 0, one an observation.")
         accuracies = []
         for numbers, column in zip(predicted.T, known.T, strict=True):
-            rows = column != labels.MISSING
+            rows = (column != labels.MISSING) & (weight > 0)
             if rows.any():
                 accuracies.append(np.average(numbers[rows] == column[rows], weights=weight[rows]))
         if not accuracies:
-            raise ValueError("y has no label at all: there is nothing to score.")
+            raise ValueError("y has no label at all that counts: there is nothing to score.")
         return float(np.mean(accuracies))
 
     def score_samples(self, X: Observed) -> Array:

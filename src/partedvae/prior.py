@@ -125,16 +125,6 @@ class MixturePrior(nn.Module):
         columns = classes + torch.tensor(self.partition.first_class, device=classes.device)
         return self.mean[columns].flatten(start_dim=1), self.logvar[columns].flatten(start_dim=1)
 
-    def log_prob(self, u: Tensor) -> Tensor:
-        """Ln p(u_a) under each attribute's mixture: (N, A) nats for codes u of shape (N, A · d_u).
-
-        ln Σ_k π_k N(u_a; μ_k, σ_k²)
-        """
-        blocks = self.partition.blocks(u)[:, self.attribute]
-        component = torch.distributions.Normal(self.mean, (0.5 * self.logvar).exp())
-        joint = component.log_prob(blocks).sum(dim=-1) + self.log_class_prior
-        return torch.stack([part.logsumexp(dim=-1) for part in self.partition.by_attribute(joint)], dim=-1)
-
 
 def _overlaps(mean: Tensor, logvar: Tensor, first: Tensor, second: Tensor) -> Tensor:
     return bhattacharyya_coefficient(mean[first], logvar[first], mean[second], logvar[second])

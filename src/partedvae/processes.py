@@ -29,7 +29,7 @@ def placed(options: Mapping[str, Any]) -> dict[str, Any]:
 
     The labelled optimiser's loss does not reach all weights, which DDP has to know.
 
-    >>> placed({}), placed({"devices": 2, "strategy": "ddp"})
+    >>> placed({}), placed({"devices": 2})
     ({'devices': 1}, {'devices': 2, 'strategy': 'ddp_find_unused_parameters_true'})
     """
     found = dict(options)
@@ -38,10 +38,20 @@ def placed(options: Mapping[str, Any]) -> dict[str, Any]:
         found.setdefault("devices", here)
         found.setdefault("num_nodes", int(os.environ["WORLD_SIZE"]) // here)
     found.setdefault("devices", 1)
-    several = str(found["devices"]) not in ("1", "[0]") or found.get("num_nodes", 1) > 1
-    if found.get("strategy", "auto" if several else None) in ("auto", "ddp"):
+    several = found.get("num_nodes", 1) > 1 or _are_several(found["devices"], found.get("accelerator"))
+    if found.get("strategy", "auto") in (("auto", "ddp") if several else ("ddp",)):
         found["strategy"] = "ddp_find_unused_parameters_true"
     return found
+
+
+def _are_several(devices: Any, accelerator: Any) -> bool:
+    """Whether Lightning takes this for more than one device: how many, which ones, either as text, or all there are."""
+    if devices in ("auto", "-1", -1):
+        return accelerator != "cpu" and torch.cuda.device_count() > 1
+    if isinstance(devices, str):
+        which = [one for one in devices.split(",") if one.strip()]
+        devices = which if "," in devices or not devices.isdecimal() else int(devices)
+    return devices > 1 if isinstance(devices, int) else len(devices) > 1
 
 
 def mean(value: Tensor) -> Tensor:
@@ -71,6 +81,14 @@ def total(value: Tensor, device: torch.device | None = None) -> Tensor:
     summed = value.detach().to(device, copy=True)
     distributed.all_reduce(summed)
     return summed.to(value.device)
+
+
+def of_each(value: Any) -> list[Any]:
+    """What each process has, in the order of their numbers."""
+    found = [value] * world()[1]
+    if len(found) > 1:
+        distributed.all_gather_object(found, value)
+    return found
 
 
 def joined(rows: Tensor) -> Tensor:

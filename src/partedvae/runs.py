@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from partedvae.checkpoints import (
     LAST,
@@ -33,7 +33,7 @@ from partedvae.data.lazy import Rows, chunks, in_memory
 from partedvae.data.subsets import random_rows
 from partedvae.estimator import PartedVAE
 from partedvae.metrics import Evaluation
-from partedvae.persistence import CONFIG, HISTORY, WEIGHTS, SavedSettings, write_whole
+from partedvae.persistence import CONFIG, HISTORY, WEIGHTS, ModelFileError, SavedSettings, write_whole
 from partedvae.processes import writes_files
 from partedvae.report import write_report
 from partedvae.report.sections import Subject
@@ -65,6 +65,14 @@ class Plan(BaseModel):
     labelled: list[int]
     held_out: list[int]
     settings: SavedSettings
+
+    @model_validator(mode="after")
+    def _can_be(self) -> Self:
+        """Row numbers that the data have, each once; what is held out is not labelled too."""
+        rows = [*self.labelled, *self.held_out]
+        if any(not 0 <= row < self.n_rows for row in rows) or len(set(rows)) < len(rows):
+            raise ValueError(f"labelled and held_out should be rows from 0 to {self.n_rows - 1}, each at most once")
+        return self
 
     def data(self) -> Dataset:
         """The data set, read again.
@@ -203,7 +211,7 @@ def _move_run(source: Path, target: Path) -> None:
 
 
 def judged(plan: Plan) -> tuple[Dataset, Dataset]:
-    """What a run is measured on, and what the judge of its swaps may learn from: the other rows, with all labels.
+    """What a run is measured on, and what the judge of its swaps may learn from: the other labelled rows.
 
     Measured on are the rows held out; if there are none, half of those whose labels were hidden from training.
 
@@ -218,7 +226,7 @@ def judged(plan: Plan) -> tuple[Dataset, Dataset]:
         rows = np.sort(np.random.default_rng(0).permutation(hidden)[: len(hidden) // 2])
         if not len(rows):
             raise RunError("Training saw every label of the run. Name other DATA, or train with --holdout.")
-    others = np.setdiff1d(np.arange(len(data)), rows)
+    others = np.setdiff1d(data.labelled, rows)
     return data.take(rows), data.take(others[random_rows(len(others), _TAUGHT)])
 
 
@@ -228,7 +236,10 @@ def add_metrics(folder: Path, found: Evaluation, measured_on: str) -> None:
     Those of the training stay; those that could not be computed are null.
     """
     path = folder / METRICS
-    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    try:
+        known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    except ValueError as error:
+        raise ModelFileError(f"{path} cannot be read: {error}. Without the file it is written anew.") from None
     known = {name: known[name] for name in _OF_TRAINING if name in known}  # others may be of other observations
     plain = {name: None if math.isnan(value) else value for name, value in found.items()}
     write_json(path, {**known, **plain, "measured_on": measured_on, "notes": found.notes})
@@ -310,10 +321,11 @@ def read_plan(folder: Path) -> Plan:
     except FileNotFoundError:
         raise RunError(f"{folder} is not a run: {path} is missing.") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise RunError(f"{path} cannot be read: {error}") from None
+        raise ModelFileError(f"{path} cannot be read: {error}") from None
     except ValidationError as error:
         first = error.errors()[0]
-        raise RunError(f"{path}: {'.'.join(map(str, first['loc'])) or 'the file'}: {first['msg']}") from None
+        place = ".".join(map(str, first["loc"])) or "the file"
+        raise ModelFileError(f"{path}: {place}: {first['msg'].removeprefix('Value error, ')}") from None
 
 
 def can_go_on(folder: Path) -> bool:

@@ -100,9 +100,10 @@ def held_out(given: Observations, fraction: float, seed: int) -> tuple[Observati
     parts = [shuffled[known], shuffled[~known]]
     held = torch.zeros(len(given.x), dtype=torch.bool)
     held[torch.cat([part[: round(fraction * len(part))] for part in parts])] = True
-    if not held.any() or not known_rows(given.labels)[~held].any():
-        raise ValueError(f"validation_fraction={fraction}: too few observations to divide; X has {len(given.x)}.")
+    all_labels = not known_rows(given.labels)[~held].any()
     held = _but_for_the_last(held, given.labels)
+    if all_labels or not held.any():
+        raise ValueError(f"validation_fraction={fraction}: too few observations to divide; X has {len(given.x)}.")
     kept, out = (~held).nonzero()[:, 0], held.nonzero()[:, 0]
     training, validation = (Observations(take_rows(given.x, rows), given.labels[rows]) for rows in (kept, out))
     return training, validation

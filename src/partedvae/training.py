@@ -102,11 +102,10 @@ class Training(lightning.LightningModule):
 
     def on_fit_start(self) -> None:
         """Start the noise where the seed, or the checkpoint, says."""
-        self.noise = torch.Generator(self.device).manual_seed(self.seed)
+        rank = processes.world()[0]  # each process has observations of its own, and noise of its own
+        self.noise = torch.Generator(self.device).manual_seed(mixed(self.seed, rank) if rank else self.seed)
         if self._noise_state is not None:
             self.noise.set_state(self._noise_state)
-        if processes.world()[0]:  # each process has observations of its own, and noise of its own
-            self.noise.manual_seed(mixed(self.seed, processes.world()[0]) + self.steps_taken)
 
     def on_train_start(self) -> None:
         """Go on within the epoch if it was begun before."""
@@ -200,8 +199,9 @@ class Training(lightning.LightningModule):
             "precision": self.trainer.precision,
             "steps_taken": self.steps_taken,
             "history": self.history,
-            "epoch_so_far": self._train.state(),
-            "noise": self.noise.get_state(),
+            "device": self.device.type,
+            "epoch_so_far": processes.of_each(self._train.state()),
+            "noise": processes.of_each(self.noise.get_state()),
         }
 
     def require_finite_weights(self) -> None:
@@ -222,7 +222,7 @@ class Training(lightning.LightningModule):
             CheckpointError: it is of other settings or data, or of another version of this program.
         """
         path, state = self.trainer.ckpt_path, checkpoint.get("partedvae", {})
-        if not isinstance(state, dict) or not state.keys() >= {"settings", "batches", "epoch_so_far", "precision"}:
+        if not isinstance(state, dict) or not state.keys() >= {"settings", "batches", "device", "precision"}:
             raise CheckpointError(f"{path} is not of this version of partedvae; begin anew.")
         here, there = to_json(self.config), state["settings"]
         different = [name for name in here if here[name] != there.get(name)]
@@ -239,9 +239,15 @@ class Training(lightning.LightningModule):
                 f"{path} is of a run with precision {state['precision']}, not {self.trainer.precision}: "
                 f"--precision {state['precision']} goes on as it was begun."
             )
-        self.steps_taken, self.history, self._noise_state = state["steps_taken"], state["history"], state["noise"]
+        here_on = self.trainer.strategy.root_device.type
+        if state["device"] != here_on:
+            raise CheckpointError(f"{path} is of a run on {state['device']}, not {here_on}, which draws other noise.")
+        rank, n_processes = processes.world()
+        if len(state["noise"]) != n_processes:
+            raise CheckpointError(f"{path} is of a run with {len(state['noise'])} processes, not {n_processes}.")
+        self.steps_taken, self.history, self._noise_state = state["steps_taken"], state["history"], state["noise"][rank]
         self._batches_done = self.steps_taken - self.n_batches * len(self.history)
-        self._train.take_up(state["epoch_so_far"])
+        self._train.take_up(state["epoch_so_far"][rank])
 
     @property
     def fitted(self) -> PartedModel:

@@ -96,14 +96,17 @@ def read_space(searched: Sequence[str]) -> Space:
             raise SettingError(f"{said}: should be key=low:high or key=one,two,three.")
         if ":" in text:
             ends = [parse_value(end, said) for end in text.split(":")]
-            if len(ends) != 2 or not all(isinstance(end, int | float) for end in ends) or not ends[0] < ends[1]:
+            if len(ends) != 2 or not {type(end) for end in ends} <= {int, float} or not ends[0] < ends[1]:
                 raise SettingError(f"{said}: should be key=low:high, two numbers, the smaller first.")
             space[name] = Range(*ends)
         else:
             ends = [parse_value(value, said) for value in text.split(",")]
             space[name] = Choices(ends)
         for value in ends:
-            Config.checked({name: value})
+            try:
+                Config.checked({name: value})
+            except ValueError as error:
+                raise SettingError(f"{said}: {error}") from None
     return space
 
 
@@ -165,7 +168,7 @@ def search(
             catch=(TrainingDivergedError,),
         )
     if not study.get_trials(states=(TrialState.COMPLETE,)):
-        raise RunError("No trial was finished: all diverged or were stopped early. Narrow --search, or try more.")
+        raise RuntimeError("No trial was finished: all diverged or were stopped early. Narrow --search, or try more.")
     best = to_json(Config.checked({**settings.model_dump(), **study.best_params}))
     chosen = {name: value for name, value in best.items() if value != to_json(Config())[name]}
     write_whole(folder / BEST, lambda path: path.write_text(yaml.safe_dump(chosen, sort_keys=False), encoding="utf-8"))

@@ -61,8 +61,8 @@ def evaluate(
                 err=True,
             )
     found = measure(model, shown, oracle_data=taught, random_state=seed)
-    runs.add_metrics(run, found, measured_on)
     Console().print(evaluation_table(found))
+    runs.add_metrics(run, found, measured_on)
 
 
 def report(run: RunArgument) -> None:

@@ -117,22 +117,29 @@ class _Shown:
     @classmethod
     def of(cls, model: Any, X: Any, y: Any, factors: Any, max_rows: int, seed: int) -> _Shown:
         n_rows = X.shape[0] if hasattr(X, "shape") else len(X)
-        rows = np.sort(np.random.default_rng(seed).permutation(n_rows)[:max_rows])
+        codes = known_as(X, y, n_rows, model.attributes_)
+        rows = _some(codes, max_rows, seed)
+        codes, known = codes[rows], None
         if isinstance(X, Dataset):
             data = X.take(rows)
-            x, codes = data.array, known_as(data, y, len(data), model.attributes_)
-            known = data.factors if data.grid is not None else None
+            x, known = data.array, data.factors if data.grid is not None else None
         else:
             if hasattr(X, "columns"):
                 model.predict(X[:1])  # refuses names that are not those of fit
             x = X.tocsr()[rows].toarray() if issparse(X) else np.asarray(X)[rows]
-            codes = known_as(X, y, n_rows, model.attributes_)[rows]
-            known = None
         if factors is not None:
             known = np.asarray(factors).reshape(n_rows, -1)[rows]
         encoded, drawn = model.encode(x), model.draw_codes(x, random_state=seed)
         c = encoded.c if isinstance(encoded.c, list) else [encoded.c]
         return cls(x, codes, known, c, encoded.u, encoded.z, drawn.z)
+
+
+def _some(codes: NDArray[np.int64], at_most: int, seed: int) -> NDArray[np.int64]:
+    """At most so many rows, drawn at random: those with a label first, since most measures are of them."""
+    order = np.random.default_rng(seed).permutation(len(codes))
+    unlabelled = (codes[order] == MISSING).all(axis=1)
+    rows: NDArray[np.int64] = np.sort(order[np.argsort(unlabelled, kind="stable")][:at_most])
+    return rows
 
 
 def _reconstruction(model: Any, shown: _Shown) -> dict[str, float]:
@@ -302,9 +309,10 @@ def _join(found: Evaluation, parts: Sequence[Evaluation], names: Sequence[str]) 
         found.update(parts[0])
         found.notes |= parts[0].notes
         return
-    for key in parts[0]:
+    whole = {key: value for part in parts for key, value in part.items()}  # one may lack what another has
+    for key in whole:
         values = [part.get(key, float("nan")) for part in parts]
-        measure, suffix = interval_of(key, parts[0])
+        measure, suffix = interval_of(key, whole)
         if not suffix:  # the ends of intervals have no mean that means something
             found[key] = float(np.mean(values))
         found.update({f"{measure}_{name}{suffix}": value for name, value in zip(names, values, strict=True)})

@@ -20,6 +20,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
+from partedvae.metrics.rows import Seed
+
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -54,7 +56,7 @@ class Leakage:
         return self.value
 
 
-def leakage(codes: ArrayLike, labels: ArrayLike, *, max_rows: int | None = 5_000, random_state: int = 0) -> Leakage:
+def leakage(codes: ArrayLike, labels: ArrayLike, *, max_rows: int | None = 5_000, random_state: Seed = 0) -> Leakage:
     """How well a probe that never saw a row reads its label from its code.
 
     The rows are divided into five parts. For each, logistic regression, gradient-boosted trees and a small neural
@@ -78,6 +80,7 @@ def leakage(codes: ArrayLike, labels: ArrayLike, *, max_rows: int | None = 5_000
     """
     x, y = _checked(codes, labels)
     rng = np.random.default_rng(random_state)
+    seed = random_state if isinstance(random_state, int) else int(rng.integers(2**31))
     if max_rows is not None and len(x) > max_rows:
         rows = _some(y, max_rows, rng)
         x, y = x[rows], y[rows]
@@ -87,7 +90,7 @@ def leakage(codes: ArrayLike, labels: ArrayLike, *, max_rows: int | None = 5_000
         raise ValueError(f"A class has {rarest} labelled rows; each should have at least {_FEWEST}.")
     # The probes are small: on busy cores, threads that wait for each other took 80 times as long as a single one.
     with threadpool_limits(1):
-        seen, chosen = _read_out_of_fold(x, y, random_state)
+        seen, chosen = _read_out_of_fold(x, y, seed)
     chance = 1 / len(classes)
 
     def normalised(truth: Integers, guesses: Integers) -> float:
