@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from comparisons import Difference, interval, mean_and_sd, spread
 from record import RESULTS
 from suggest import differences
 
@@ -41,11 +42,15 @@ def _robustness(results: Path) -> Iterator[str]:
         f"- **Seeds** {_made(found)}: digits, 5 labels a class, {len(seeds['by_seed'])} splits and starts: "
         f"{seeds['mean']:.3f} ± {seeds['sd']:.3f}, the least {seeds['least']:.3f}; {seeds['collapsed']} collapsed."
     )
-    named = {name: f"{figure['mean']:.3f} ± {figure['sd']:.3f}" for name, figure in uneven.items()}
-    even, *others = named.items()
+    runs = {name: {seed: {"accuracy": value} for seed, value in enumerate(values)} for name, values in uneven.items()}
+    (_, even), *others = runs.items()
+    told = []
+    for name, run in others:
+        gap = Difference.of(run, even, "accuracy")
+        told.append(f"{mean_and_sd(uneven[name], 3)} with {name}" + (f" (less that {interval(gap, 3)})" if gap else ""))
     yield (
-        f"- **Uneven classes** (the same): MNIST at 16×16, 100 labels, balanced accuracy {even[1]} with classes of one "
-        f"size; {'; '.join(f'{value} with {name}' for name, value in others)}."
+        f"- **Uneven classes** (the same): MNIST at 16×16, 100 labels, balanced accuracy, {len(even)} seeds: "
+        f"{spread(even, 'accuracy')} with classes of one size; {'; '.join(told)}."
     )
 
 

@@ -60,7 +60,7 @@ Runs = Mapping[str, Mapping[str, Run]]
 
 @dataclass(frozen=True)
 class Difference:
-    """PartedVAE less another method, seed by seed: the mean, and its 95 % interval by Student's t."""
+    """A method less another, seed by seed: the mean, and its 95 % interval by Student's t."""
 
     value: float
     low: float
@@ -68,17 +68,17 @@ class Difference:
     n: int
 
     @classmethod
-    def of(cls, ours: Run, other: Run, key: str) -> Difference | None:
+    def of(cls, one: Run, other: Run, key: str) -> Difference | None:
         """``None`` with fewer than two seeds in common."""
-        both = sorted(seed for seed in ours if seed in other and key in ours[seed] and key in other[seed])
+        both = sorted(seed for seed in one if seed in other and key in one[seed] and key in other[seed])
         if len(both) < 2:
             return None
-        gaps = [ours[seed][key] - other[seed][key] for seed in both]
+        gaps = [one[seed][key] - other[seed][key] for seed in both]
         reach = float(student.ppf(0.975, len(gaps) - 1)) * stdev(gaps) / len(gaps) ** 0.5
         return cls(mean(gaps), mean(gaps) - reach, mean(gaps) + reach, len(gaps))
 
     def verdict(self, measure: Measure) -> str:
-        """In a word, whether PartedVAE is better; what is written as nothing at both ends is the same."""
+        """In a word, whether the first is better; what is written as nothing at both ends is the same."""
         if round(self.low, measure.digits) == round(self.high, measure.digits) == 0:
             return "same"
         if self.low > 0:

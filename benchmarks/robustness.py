@@ -52,14 +52,7 @@ def main() -> None:
             "collapsed": sum(accuracy < _COLLAPSED for accuracy in accuracies),
             "by_seed": accuracies,
         },
-        "imbalance": {
-            name: {
-                "mean": mean(run[name] for run in uneven),
-                "sd": stdev(run[name] for run in uneven),
-                "by_seed": [run[name] for run in uneven],
-            }
-            for name in uneven[0]
-        },
+        "imbalance": {name: [run[name] for run in uneven] for name in uneven[0]},
     }
     path = record.write("robustness", found, threads=1)
     print(found)

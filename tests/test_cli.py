@@ -420,6 +420,67 @@ def test_importing_the_package_does_not_import_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+def test_a_run_is_not_written_among_the_pictures_that_it_learns_from(tmp_path: Path) -> None:
+    for number in range(6):
+        (tmp_path / "pics" / "ab"[number % 2]).mkdir(parents=True, exist_ok=True)
+        Image.new("L", (8, 8), 20 * number).save(tmp_path / "pics" / "ab"[number % 2] / f"{number}.png")
+    before = sorted(tmp_path.rglob("*"))
+    for out in (tmp_path / "pics", tmp_path / "pics" / "run"):
+        for command in ("train", "tune"):
+            done = call(command, tmp_path / "pics", "--out", out)
+            assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+            assert "would be read as part of it" in done.stderr
+    assert sorted(tmp_path.rglob("*")) == before
+    assert call("train", tmp_path / "pics", "--out", tmp_path / "run", "--quiet", *QUICK).returncode == 0
+
+
+def test_the_seed_is_what_was_typed_wherever_it_was(tmp_path: Path) -> None:
+    (tmp_path / "seed.yaml").write_text("random_state: 9")
+    plans = {}
+    for name, options in {
+        "none": (), "set": ("--set", "random_state=7"), "file": ("--config", tmp_path / "seed.yaml"),
+        "both": ("--set", "random_state=7", "--seed", 3),
+    }.items():  # fmt: skip
+        out = tmp_path / name
+        done = call(
+            "train", "digits", "--max-rows", 60, "--holdout", 0.5, "--epochs", 1, "--quiet", "--out", out, *options
+        )
+        assert done.returncode == 0, done.stderr
+        plans[name] = json.loads((out / "run.json").read_text())
+    assert [plan["settings"]["random_state"] for plan in plans.values()] == [0, 7, 9, 3]
+    assert len({tuple(plan["held_out"]) for plan in plans.values()}) == 4
+    refused = call("train", "digits", "--out", tmp_path / "large", "--seed", 2**70)
+    assert refused.returncode == 2
+    assert "random_state" in refused.stderr
+
+
+def test_files_of_a_run_that_are_damaged_are_named(run: Path, tmp_path: Path) -> None:
+    damaged = tmp_path / "run"
+    shutil.copytree(run, damaged)
+    plan = json.loads((run / "run.json").read_text())
+    for wrong in ({"labelled": [10**7]}, {"labelled": [-1]}, {"held_out": [5, 5]}, {"labelled": plan["held_out"][:1]}):
+        (damaged / "run.json").write_text(json.dumps(plan | wrong))
+        done = call("report", damaged)
+        assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+        assert "run.json: the file: labelled and held_out should be rows from 0 to 1796" in done.stderr
+    (damaged / "run.json").write_text("{broken")
+    assert call("report", damaged).returncode == 1
+    shutil.copy(run / "run.json", damaged)
+    (damaged / "metrics.json").write_text("{broken")
+    done = call("evaluate", damaged)
+    assert done.returncode == 1
+    assert "accuracy" in done.stdout  # what was measured is told all the same
+    assert "metrics.json cannot be read" in done.stderr
+
+
+def test_tables_are_not_written_under_names_of_other_files(run: Path, tmp_path: Path) -> None:
+    for name in ("x.parquet", "x.xlsx", "x.png"):
+        done = call("predict", run, "digits", "-o", tmp_path / name)
+        assert done.returncode == 2
+        assert "should end in .csv" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
 def test_names_that_are_no_unicode(run: Path, tmp_path: Path) -> None:
     strange = tmp_path / os.fsdecode(b"r\xff")
     shutil.copytree(run, strange)

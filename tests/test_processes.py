@@ -27,11 +27,13 @@ from partedvae.independence import ClassIndependence
 from partedvae.model import Posterior
 from partedvae.partition import Partition
 from partedvae.prior import MixturePrior
+from partedvae.recorder import Recorder
 
 Array = NDArray[Any]
 
 LAYOUT = Partition((3, 2), u_dim=2, z_dim=2)
 N = 24
+DDP = "ddp_find_unused_parameters_true"
 
 
 def batch() -> list[Tensor]:
@@ -78,6 +80,44 @@ def test_losses_and_gradients_are_those_of_the_whole_batch(tmp_path: Path) -> No
     for one, other, gradient in zip(ones, others, gradients, strict=True):
         # DDP takes the mean over processes: each observation is in one of them.
         torch.testing.assert_close(torch.cat([one, other]), gradient, rtol=1e-5, atol=1e-7)
+
+
+def what_is_kept(rank: int, folder: str) -> None:
+    """In each of two processes: an epoch taken up from a checkpoint, and independence as validation has it."""
+    distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
+    recorder, resumed = Recorder(), Recorder()
+    recorder.add({"loss": torch.tensor(1.0 + 2 * rank)}, 10 + 20 * rank, 1)
+    resumed.take_up(processes.of_each(recorder.state())[rank])
+    measure = ClassIndependence(Partition((2,), u_dim=1, z_dim=3), n_remembered=8).eval()
+    z = torch.randn(64, 3, generator=torch.Generator().manual_seed(0))
+    told = measure(z, torch.eye(2).repeat(32, 1))
+    torch.save([resumed.means(torch.device("cpu"))["loss"], float(told)], f"{folder}/{rank}")
+    distributed.destroy_process_group()
+
+
+def test_each_process_goes_on_with_its_own_and_validates_as_one_does(tmp_path: Path) -> None:
+    spawn(what_is_kept, (str(tmp_path),), nprocs=2)
+    (first, told), (second, also_told) = (torch.load(tmp_path / rank) for rank in "01")
+    assert first == second == pytest.approx((10 * 1 + 30 * 3) / 40)
+    assert told == also_told
+    assert abs(told) < 0.2  # beside a copy of each observation, it would be above 1
+
+
+@pytest.mark.parametrize(
+    ("options", "strategy"),
+    [
+        ({}, None), ({"strategy": "auto"}, "auto"), ({"devices": "auto", "accelerator": "cpu"}, None),
+        ({"devices": [3]}, None), ({"devices": "3,"}, None), ({"devices": "1"}, None),
+        ({"devices": 1, "strategy": "ddp"}, DDP), ({"devices": 2}, DDP), ({"devices": "2", "strategy": "auto"}, DDP),
+        ({"devices": "0, 1"}, DDP), ({"devices": [0, 1]}, DDP), ({"num_nodes": 2}, DDP),
+        ({"devices": 2, "strategy": "fsdp"}, "fsdp"),
+    ],
+)  # fmt: skip
+def test_several_devices_are_trained_on_with_ddp_and_one_without(
+    options: dict[str, Any], strategy: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)
+    assert processes.placed(options).get("strategy") == strategy
 
 
 def test_parts_of_an_epoch_are_of_one_size_and_make_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,8 +63,8 @@ class Config(BaseModel):
     gamma_swap: float = Field(
         15.0, ge=0, description="weight of swaps in which the predictor sees another class than u's; 0: as published"
     )
-    z_capacity: float = Field(7.0, ge=0, description="nats that z may carry in the end, C_z max")
-    u_capacity: float = Field(7.0, ge=0, description="nats that u may carry in the end, C_u max")
+    z_capacity: float = Field(7.0, ge=0, allow_inf_nan=False, description="nats that z may carry in the end, C_z max")
+    u_capacity: float = Field(7.0, ge=0, allow_inf_nan=False, description="nats that u may carry in the end, C_u max")
     capacity_steps: Annotated[int, Field(ge=1)] | Auto = Field(
         "auto", description="step at which both capacities reach their maximum; auto: half of the run, 1: no schedule"
     )
@@ -108,7 +108,7 @@ class Config(BaseModel):
     )
     early_stopping: bool = Field(False, description="stop when the validation loss no longer falls, keep the best")
     early_stopping_patience: int = Field(10, ge=1, description="epochs that early stopping waits")
-    random_state: int | None = Field(None, ge=0, description="seed; null: a different model each time")
+    random_state: int | None = Field(None, ge=0, lt=2**63, description="seed; null: a different model each time")
 
     @classmethod
     def checked(cls, settings: Mapping[str, Any]) -> Config:

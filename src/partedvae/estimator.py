@@ -231,7 +231,7 @@ class PartedVAE(Predicts, Encodes, Generates, BaseEstimator):  # type: ignore[mi
         if validation_data is None:
             training, validation = held_out(given, config.validation_fraction, seed)
         else:
-            x, y = (validation_data, None) if isinstance(validation_data, Dataset) else validation_data
+            x, y = _pair(validation_data)
             others = self._read(x)
             training = given
             validation = Observations(others, torch.from_numpy(known_as(x, y, len(others), attributes)))
@@ -363,6 +363,15 @@ def _as_it_was_on_failure(model: PartedVAE) -> Iterator[None]:
         model.__dict__.clear()
         model.__dict__.update(before)
         raise
+
+
+def _pair(given: Any) -> tuple[Any, Any]:
+    """Observations and labels; a data set has its labels with it."""
+    if isinstance(given, Dataset):
+        return given, None
+    if not isinstance(given, tuple | list) or len(given) != 2:
+        raise ValueError("validation_data should be a pair of observations and labels, or a Dataset.")
+    return given[0], given[1]
 
 
 def _calibrate(net: PartedModel, labelled: Observations) -> None:

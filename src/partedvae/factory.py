@@ -151,7 +151,7 @@ def check_class_prior(config: Config, class_counts: Sequence[NDArray[Any]]) -> l
             f"class_prior has {_sizes(priors)} proportions, the labels have {_sizes(class_sizes)} classes."
         )
     for attribute, prior in enumerate(priors):
-        if min(prior) <= 0 or abs(sum(prior) - 1) > 0.02:
+        if not (min(prior) > 0 and abs(sum(prior) - 1) <= 0.02):  # also of NaN
             raise ValueError(
                 f"class_prior of attribute {attribute} must be positive and sum to 1; it is {prior}, "
                 f"which sums to {sum(prior):g}."

@@ -231,6 +231,8 @@ def number_of(label: object, attribute: Attribute) -> int:
     >>> number_of("cat", Attribute("animal", np.array(["cat", "dog"])))
     0
     """
+    if np.ndim(label):  # type: ignore[arg-type]  # of anything
+        raise ValueError(f"{label!r} is no label; give one.")
     found = np.flatnonzero(attribute.classes == label)
     if not len(found):
         raise ValueError(f"{label!r} is not a class; the classes are {_listed(attribute.classes)}.")

@@ -89,7 +89,13 @@ class ReadsObservations:
         with warnings.catch_warnings():
             if named:
                 warnings.filterwarnings("ignore", message="X does not have valid feature names")
-            checked: Array = validate_data(self, rows, reset=fitting, ensure_all_finite=False)
+            try:
+                checked: Array = validate_data(self, rows, reset=fitting, ensure_all_finite=False)
+            except (ValueError, TypeError):
+                column = _first_without_numbers(rows)
+                if column is None:
+                    raise
+                raise ValueError(f"Column {column!r} of X does not hold numbers, which features are.") from None
         return checked
 
     def _check_names(self, names: Sequence[str], fitting: bool) -> None:
@@ -123,6 +129,16 @@ def require_range(raw: Raw, scaling: Scaling, called: str = "X") -> None:
         hint = " Divide X, or pass it as uint8." if in_unit_range else " Bring X to that range."
         seen = f"pictures in [{low:g}, {high:g}]"
         raise ValueError(f"{called} goes from {least:g} up to {most:g}; fit saw {seen}.{hint}")
+
+
+def _first_without_numbers(rows: Any) -> Any:
+    """The name of the first column of a frame that cannot be made numbers; none of an array."""
+    for name in getattr(rows, "columns", ()):
+        try:
+            np.asarray(rows[name], dtype=float)
+        except (ValueError, TypeError):
+            return name
+    return None
 
 
 def _is_lazy(rows: Any) -> bool:

@@ -7,7 +7,8 @@ import json
 import math
 import re
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
@@ -118,13 +119,22 @@ def package_version() -> str:
 
 
 def write_model(folder: Path, saved: SavedModel, net: nn.Module, history: Sequence[dict[str, float]]) -> None:
-    """Write the folder; each file appears whole or not at all."""
+    """Write the folder; each file appears whole or not at all.
+
+    Raises:
+        ValueError: a name of a class or a column is no text that a file could hold; nothing is written.
+    """
+    try:
+        text = json.dumps(saved.model_dump(mode="json"), indent=2, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"A class or a column has a name that is no text of UTF-8: {error.object!r}.") from None
+    weights = save({name: weight.contiguous() for name, weight in net.state_dict().items()})  # it knows one layout
     folder.mkdir(parents=True, exist_ok=True)
-    weights = {name: weight.contiguous() for name, weight in net.state_dict().items()}  # the file knows one layout
-    write_whole(folder / WEIGHTS, lambda path: path.write_bytes(save(weights)))
+    # One after the other once all of them are made: of two models, the parts do not fit.
     write_whole(folder / HISTORY, lambda path: _write_history(path, history))
-    text = json.dumps(saved.model_dump(mode="json"), indent=2, ensure_ascii=False)
-    write_whole(folder / CONFIG, lambda path: path.write_text(text + "\n", encoding="utf-8"))
+    with ExitStack() as renamed:
+        for name, content in ((CONFIG, text + b"\n"), (WEIGHTS, weights)):
+            renamed.enter_context(_whole(folder / name)).write_bytes(content)
 
 
 def read_config(folder: Path) -> SavedModel:
@@ -215,9 +225,16 @@ def read_history(folder: Path) -> list[dict[str, float]]:
 
 def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
     """Let ``write`` fill a temporary file beside ``path``, then put it in place in one move."""
+    with _whole(path) as temporary:
+        write(temporary)
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    """A temporary file beside ``path``, which is put in its place in the end, unless something fails."""
     temporary = path.with_name(f".{path.stem}-{uuid.uuid4().hex}{path.suffix}")
     try:
-        write(temporary)
+        yield temporary
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -18,6 +18,8 @@ class SettingError(ValueError):
 def gather(preset_name: str, file: Path | None, assignments: Sequence[str], options: Mapping[str, Any]) -> Config:
     """The configuration of a preset, changed by a YAML file, then by ``key=value``, then by options that are given.
 
+    A run has a seed, 0 if none of them names another.
+
     Raises:
         SettingError, ValueError: names the file, the option or the setting at fault.
 
@@ -39,6 +41,8 @@ def gather(preset_name: str, file: Path | None, assignments: Sequence[str], opti
         settings[name.strip()] = parse_value(value, option)
         _check(settings, option)
     settings |= {name: value for name, value in options.items() if value is not None}
+    if settings.get("random_state") is None:
+        settings["random_state"] = 0  # so that a run can be repeated
     return Config.checked(settings)
 
 

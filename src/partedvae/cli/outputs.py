@@ -8,6 +8,8 @@ from pathlib import Path
 from partedvae.cli.errors import UsageError
 from partedvae.cli.reading import Given
 
+_TEXT = (".csv", ".txt", "")
+
 
 def sources(data: str, given: Given) -> tuple[object, ...]:
     """DATA, and the files and folders that its options name."""
@@ -40,6 +42,28 @@ def writable(path: Path, suffix: str | None = None, *, run: Path | None = None, 
         if run is not None and _is_of_run(path.resolve(), run.resolve()):
             raise UsageError(f"-o {path}: is a file of the run. Name another file.")
     return path
+
+
+def check_apart(out: Path, data: str) -> None:
+    """Refuse to write a run among the files of a folder that it is to learn from: they would be read as data.
+
+    Raises:
+        UsageError: says so.
+    """
+    if Path(data).is_dir() and out.resolve().is_relative_to(Path(data).resolve()):
+        raise UsageError(f"--out {out}: lies in {data}, and would be read as part of it. Name another folder.")
+
+
+def table(path: Path, *, run: Path, reads: Sequence[object] = ()) -> Path:
+    """:func:`writable`, for a table of text.
+
+    Raises:
+        UsageError: as there, or the name is that of a file of another kind.
+    """
+    target = writable(path, run=run, reads=reads)
+    if path.suffix.lower() not in _TEXT:
+        raise UsageError(f"-o {path}: should end in .csv, which is what is written.")
+    return target
 
 
 def _is_of_run(path: Path, run: Path) -> bool:

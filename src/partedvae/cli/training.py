@@ -19,6 +19,7 @@ from partedvae.cli.arguments import (
 )
 from partedvae.cli.devices import trainer_options
 from partedvae.cli.errors import UsageError, check_exclusive
+from partedvae.cli.outputs import check_apart
 from partedvae.cli.reading import Given, reads_data
 
 if TYPE_CHECKING:
@@ -37,7 +38,9 @@ def train(
         float, typer.Option(help="share of the labelled rows that training never sees, to test on")
     ] = 0.0,
     epochs: Annotated[int | None, typer.Option(min=1, help="passes over the data")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="seed of the choice of rows and of training")] = 0,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="seed of the choice of rows and of training; default: random_state, or 0")
+    ] = None,
     preset: Annotated[str, typer.Option(help="default, paper, paper-mnist, paper-dsprites, paper-celeba")] = "default",
     config: ConfigOption = None,
     set_: SetOption = None,
@@ -79,6 +82,7 @@ def train(
     check_exclusive({"--labels": labels, "--labels-per-class": labels_per_class})
     check_exclusive({"--resume": resume, "--overwrite": overwrite})
     runs.check_free(out, resume, overwrite)
+    check_apart(out, data)
     data = located(data)
     options = trainer_options(out, accelerator, devices, num_nodes, strategy, precision, logger)
     if resume:
@@ -90,7 +94,7 @@ def train(
         dataset = plan.data()
     else:
         settings = gather(preset, config, set_ or [], {"max_epochs": epochs, "random_state": seed})
-        choice = runs.Choice(labels, labels_per_class, holdout, seed)
+        choice = runs.Choice(labels, labels_per_class, holdout, settings.random_state or 0)
         plan, dataset = _new_plan(data, given, choice, settings, quiet)
     if not quiet:
         _say_what_is_wrong(dataset.with_labels_of(plan.labelled))

@@ -16,6 +16,7 @@ from partedvae.cli.arguments import (
     SetOption,
 )
 from partedvae.cli.errors import check_exclusive
+from partedvae.cli.outputs import check_apart
 from partedvae.cli.reading import Given, reads_data
 
 
@@ -38,7 +39,12 @@ def tune(
     labels_per_class: LabelsPerClassOption = None,
     holdout: Annotated[float, typer.Option(help="share of the labelled rows that trials are judged on")] = 0.2,
     epochs: Annotated[int | None, typer.Option(min=1, help="passes over the data in each trial")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="seed of the choice of rows, of training and of the search")] = 0,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="seed of the choice of rows, of training and of the search; default: random_state, or 0"
+        ),
+    ] = None,
     preset: Annotated[str, typer.Option(help="settings that are not searched")] = "default",
     config: ConfigOption = None,
     set_: SetOption = None,
@@ -67,9 +73,12 @@ def tune(
 
     space = tuning.read_space(search or tuning.SPACE)
     settings = gather(preset, config, set_ or [], {"max_epochs": epochs, "random_state": seed})
+    check_apart(out, data)
     data, reading = located(data), Reading(**given)
     dataset = load(data, reading)
-    plan = runs.make_plan(data, reading, dataset, runs.Choice(labels, labels_per_class, holdout, seed), settings)
+    plan = runs.make_plan(
+        data, reading, dataset, runs.Choice(labels, labels_per_class, holdout, settings.random_state or 0), settings
+    )
     parts = runs.Parts.of(plan, dataset)
     study = tuning.search(out, parts.training, parts.held_out, settings, space, trials, storage, verbose=not quiet)
     if not quiet:

@@ -29,7 +29,9 @@ from partedvae.labels import Attribute
 
 HUB = "hf:"
 _SPECIAL = ("split", "groups", "download", "streaming")
+_OF_COLUMNS = {"labels": "--label-columns", "features": "--feature-columns", "missing": "--missing"}
 _PUBLISHED = ("split", "download")
+_FACTORS = ("download", "labels")
 
 
 class Builtin(NamedTuple):
@@ -83,6 +85,8 @@ def located(source: str) -> str:
 def _read(source: str, reading: Reading) -> Dataset:
     if source in BUILTINS:
         _refuse_useless(source, reading, BUILTINS[source].options)
+        if reading.label_file is None:
+            _refuse_columns(source, reading, BUILTINS[source].options)
         return _sized(BUILTINS[source].read(reading), reading)
     path = Path(source)
     if source.startswith(HUB) or (path.exists() and is_hub(path)):
@@ -107,6 +111,13 @@ def _refuse_useless(source: str, reading: Reading, useful: Sequence[str] = ()) -
             raise DataError(f"--{option}: does not apply to {source}.")
 
 
+def _refuse_columns(source: str, reading: Reading, useful: Sequence[str]) -> None:
+    """Refuse options about columns of a source that has none."""
+    for name, option in _OF_COLUMNS.items():
+        if name not in useful and getattr(reading, name) != Reading.model_fields[name].default:
+            raise DataError(f"{option}: does not apply to {source}.")
+
+
 def _digits(reading: Reading) -> Dataset:
     from sklearn.datasets import load_digits
 
@@ -124,15 +135,17 @@ BUILTINS: dict[str, Builtin] = {
     "fashion-mnist": Builtin(
         partial(read_idx_set, "fashion-mnist"), "70,000 pieces of clothing of 28×28; IDX files", _PUBLISHED
     ),
-    "dsprites": Builtin(read_dsprites, "737,280 shapes of 64×64 with all their factors; one .npz", ("download",)),
-    "shapes3d": Builtin(read_shapes3d, "480,000 solids of 64×64×3 with all their factors; one .h5", ("download",)),
-    "celeba": Builtin(read_celeba, "202,599 faces of 218×178×3, eight attributes", (*_PUBLISHED, "groups")),
+    "dsprites": Builtin(read_dsprites, "737,280 shapes of 64×64 with all their factors; one .npz", _FACTORS),
+    "shapes3d": Builtin(read_shapes3d, "480,000 solids of 64×64×3 with all their factors; one .h5", _FACTORS),
+    "celeba": Builtin(read_celeba, "202,599 faces of 218×178×3, eight attributes", (*_PUBLISHED, "groups", "labels")),
     "sprites": Builtin(
-        partial(read_sprites, "sprites"), "737,280 shapes, drawn here, on the factors of dsprites; no files"
+        partial(read_sprites, "sprites"),
+        "737,280 shapes, drawn here, on the factors of dsprites; no files",
+        ("labels",),
     ),
-    "sprites-rgb": Builtin(partial(read_sprites, "sprites-rgb"), "the same in ten hues; no files"),
+    "sprites-rgb": Builtin(partial(read_sprites, "sprites-rgb"), "the same in ten hues; no files", ("labels",)),
     "sprites-room": Builtin(
-        partial(read_sprites, "sprites-room"), "the same before a wall and a floor of ten hues; no files"
+        partial(read_sprites, "sprites-room"), "the same before a wall and a floor of ten hues; no files", ("labels",)
     ),
 }
 """Built-in data sets by name."""

@@ -84,6 +84,8 @@ def evaluate(
     >>> {"accuracy", "ece", "z_leakage", "swap_accuracy"} <= set(found)
     True
     """
+    if n_pairs < 1 or max_rows < 1:
+        raise ValueError(f"n_pairs is {n_pairs} and max_rows {max_rows}; both should be 1 or more.")
     with warnings.catch_warnings():
         # Names of columns are looked at once; from then on observations are arrays.
         warnings.filterwarnings("ignore", message="X does not have valid feature names")

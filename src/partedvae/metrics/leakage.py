@@ -70,7 +70,8 @@ def leakage(codes: ArrayLike, labels: ArrayLike, *, max_rows: int | None = 5_000
         random_state: seed.
 
     Raises:
-        ValueError: shapes do not agree, codes are not finite, or a class has too few rows.
+        ValueError: shapes do not agree, codes are not finite, a class has too few rows, or a label is −1, which
+            elsewhere means that there is none.
 
     >>> rng = np.random.default_rng(0)
     >>> labels = rng.integers(2, size=200)
@@ -164,6 +165,8 @@ def _checked(codes: ArrayLike, labels: ArrayLike) -> tuple[Floats, Array]:
         raise ValueError(f"codes have shape {x.shape} and labels {y.shape}; they should be (N, D) and (N,).")
     if not np.isfinite(x).all():
         raise ValueError("codes have NaN or infinite values.")
+    if y.dtype.kind in "if" and (y == -1).any():
+        raise ValueError("labels have -1, which means missing: leave those rows out.")
     if len(np.unique(y)) < 2:
         raise ValueError("labels are of one class; at least two are needed.")
     return x, y
