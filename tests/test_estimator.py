@@ -277,6 +277,10 @@ def _with(array: Array, place: tuple[int, ...], value: float) -> Array:
         (X, Y[:, None, None], "shape"),
         (X, Y + 0.5, "continuous"),
         (X, ["a", 1] * 10, "mixes labels of different types"),
+        (X, np.array(["a", "b", -1, -1] * 5), "array of texts, one of which is '-1'"),
+        (X, np.array(["a", "b", np.nan, "b"] * 5), "array of texts, one of which is 'nan'"),
+        (pd.DataFrame({"a": X[:, 0], "kind": "x"}), Y, "Column 'kind' of X does not hold numbers"),
+        (pd.DataFrame({"a": X[:, 0], "day": pd.Timestamp("2020")}), Y, "Column 'day' of X does not hold numbers"),
         (np.ones((20, 7, 8)), Y, "8×8 is the smallest"),
         (np.ones((20, 8, 8, 5)), Y, "1 to 4 channels"),
         (np.ones((20, 2, 2, 2, 2)), Y, "should be"),
@@ -299,6 +303,9 @@ def test_bad_input_is_refused_with_what_and_where(x: Array, y: Any, message: str
         ({"lr": "fast"}, "lr='fast'"),
         ({"class_prior": [0.5, 0.3, 0.2]}, "class_prior has 3 proportions, the labels have 2"),
         ({"class_prior": [0.9, 0.3]}, "sum to 1"),
+        ({"class_prior": [np.nan, 1.0]}, "sum to 1"),
+        ({"z_capacity": np.inf}, "z_capacity=inf"),
+        ({"random_state": 2**64}, "random_state="),
         ({"early_stopping": True}, "validation_fraction"),
         ({"validation_fraction": 0.99}, "too few"),
         ({"likelihood": "bernoulli"}, r"features in \[0, 1\]"),
@@ -307,6 +314,41 @@ def test_bad_input_is_refused_with_what_and_where(x: Array, y: Any, message: str
 def test_bad_settings_are_refused_by_name(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         quick(**settings).fit(X, Y)
+
+
+def test_labels_beside_texts_are_missing_in_lists_and_objects() -> None:
+    for missing in (-1, np.nan, None):
+        kinds: list[Any] = ["cat", missing, "dog", "cat"] * 5
+        given: list[Any] = [kinds, np.array(kinds, dtype=object)]
+        for y in given:
+            assert quick().fit(X, y).classes_.tolist() == ["cat", "dog"]
+
+
+def test_one_label_is_asked_for_and_not_several(fitted: PartedVAE, digits: Digits) -> None:
+    x, _, _ = digits
+    with pytest.raises(ValueError, match=r"\[3, 4\] is no label; give one"):
+        fitted.counterfactual(x[:2], [3, 4])
+    with pytest.raises(ValueError, match="is no label; give one"):
+        fitted.sample(2, label=[3, 4])
+
+
+def test_weights_of_a_score_are_checked(fitted: PartedVAE, digits: Digits) -> None:
+    x, y, _ = digits
+    half = np.arange(20) % 2
+    right = fitted.predict(x[:20]) == y[:20]
+    assert fitted.score(x[:20], y[:20], sample_weight=half) == pytest.approx(right[1::2].mean())
+    for weight in (np.ones(3), -np.ones(20), np.full(20, np.nan)):
+        with pytest.raises(ValueError, match="sample_weight should be 20 numbers"):
+            fitted.score(x[:20], y[:20], sample_weight=weight)
+    with pytest.raises(ValueError, match="no label at all that counts"):
+        fitted.score(x[:20], y[:20], sample_weight=np.zeros(20))
+
+
+def test_what_cannot_validate_is_refused() -> None:
+    with pytest.raises(ValueError, match="a pair of observations and labels"):
+        quick().fit(X, Y, validation_data=X[:5])  # type: ignore[arg-type]  # on purpose
+    with pytest.raises(ValueError, match="too few observations to divide"):
+        quick(validation_fraction=0.5).fit(X[:4], np.arange(4))
 
 
 def test_what_fit_has_not_seen_is_refused(fitted: PartedVAE, digits: Digits) -> None:

@@ -171,3 +171,28 @@ def test_figures_of_other_observations_do_not_stay_in_a_run(tmp_path: Path) -> N
         "notes": {},
     }
     assert json.loads((tmp_path / "metrics.json").read_text()) == expected
+
+
+def test_rows_with_labels_are_measured_first(fitted: PartedVAE, digits: tuple[Array, Array, Array]) -> None:
+    x, y, _ = digits
+    few = np.full(len(y), -1)
+    few[::20] = y[::20]
+    found = evaluate(fitted, x, few, n_pairs=10, max_rows=60)
+    known = few != -1
+    assert found["accuracy"] == pytest.approx(fitted.score(x[known], y[known]))
+    for n_pairs, max_rows in ((0, 10), (-3, 10), (10, 0)):
+        with pytest.raises(ValueError, match="should be 1 or more"):
+            evaluate(fitted, x, few, n_pairs=n_pairs, max_rows=max_rows)
+
+
+def test_an_attribute_has_its_intervals_where_another_has_too_few_labels(
+    fitted_two: PartedVAE, two_attributes: tuple[Array, Array]
+) -> None:
+    x, y = two_attributes
+    for one, other in ((0, 1), (1, 0)):
+        told = y.copy()
+        told[15:, one] = -1
+        found = evaluate(fitted_two, x, told, n_pairs=10)
+        names = [attribute.name for attribute in fitted_two.attributes_]
+        assert np.isnan(found[f"z_leakage_{names[one]}"])
+        assert found[f"z_leakage_{names[other]}_low"] <= found[f"z_leakage_{names[other]}"]

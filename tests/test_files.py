@@ -143,6 +143,12 @@ DAMAGE: dict[str, tuple[Callable[[Path], None], str]] = {
     "a list": (write("config.json", b"[]"), r"config\.json"),
     "too deep": (write("config.json", b"[" * 100_000), r"config\.json cannot be read"),
     "history": (write("history.csv", b"a,b\nx,y\n"), r"history\.csv"),
+    "history with more cells": (write("history.csv", b"a,b\n1,2,3\n"), r"history\.csv: a row has more cells"),
+    "digits without end": (write("config.json", b"1" * 5_000), r"config\.json cannot be read"),
+    "type of few bits": (
+        tensors(lambda t: t.update({"prior.mean": (t["prior.mean"] * torch.nan).to(torch.float8_e4m3fn)})),
+        r"prior\.mean has numbers that are not finite",
+    ),
 }
 
 
@@ -154,6 +160,15 @@ def test_what_is_damaged_or_made_up_is_refused_in_one_line(name: str, folder: Pa
         PartedVAE.load(folder)
     assert "\n" not in str(refused.value)
     assert str(folder) in str(refused.value)
+
+
+def test_a_model_that_cannot_be_written_leaves_the_one_that_is_there(folder: Path) -> None:
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    x = np.random.default_rng(0).random((20, 4))
+    nameless = PartedVAE(max_epochs=1).fit(x, np.array(["a\ud800", "b"], dtype=object)[np.arange(20) % 2])
+    with pytest.raises(ValueError, match="no text of UTF-8"):
+        nameless.save(folder)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
 class Planted:

@@ -90,6 +90,7 @@ def test_leakage_refuses_what_it_cannot_measure(labels: Array) -> None:
         ((codes, np.zeros(300)), "one class"),
         ((np.where(codes > 2, np.nan, codes), labels), "NaN"),
         ((codes[:12], labels[:12]), "at least 10"),
+        ((codes, np.where(labels == 0, -1, labels)), "-1, which means missing"),
     ):
         with pytest.raises(ValueError, match=message):
             leakage(*wrong)

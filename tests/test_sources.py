@@ -70,6 +70,9 @@ def test_each_source_is_described_and_trains(
     ("source", "options", "message"),
     [
         ("digits", {"split": "test"}, "--split: does not apply to digits"),
+        ("digits", {"missing": ("3",)}, "--missing: does not apply to digits"),
+        ("digits", {"labels": ("shape",)}, "--label-columns: does not apply to digits"),
+        ("sprites", {"features": ("x",)}, "--feature-columns: does not apply to sprites"),
         ("photos", {"streaming": True}, "--streaming: does not apply to photos"),
         ("wine.csv", {"groups": "x.yaml"}, "--groups: does not apply"),
         ("sprites", {"download": True}, "--download: does not apply"),

@@ -135,6 +135,8 @@ def _first_without_numbers(rows: Any) -> Any:
     """The name of the first column of a frame that cannot be made numbers; none of an array."""
     for name in getattr(rows, "columns", ()):
         try:
+            if np.asarray(rows[name]).dtype.kind in "mM":  # dates, which NumPy takes for numbers of their own
+                return name
             np.asarray(rows[name], dtype=float)
         except (ValueError, TypeError):
             return name
