@@ -76,7 +76,7 @@ class MixturePrior(nn.Module):
         if self.partition.n_classes > _MANY_CLASSES:
             parts = enumerate(self._components())
             return torch.cat([kl_normal_each(means[:, a], logvars[:, a], *prior) for a, prior in parts], dim=1)
-        # Chosen by index_select, whose gradient is many times faster than that of an index in brackets.
+        # The gradient of index_select is faster than that of an index in brackets.
         means, logvars = (blocks.index_select(1, self.attribute) for blocks in (means, logvars))
         return kl_normal(means, logvars, self.mean, self.logvar)
 

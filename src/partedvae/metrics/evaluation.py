@@ -68,7 +68,7 @@ def evaluate(
         oracle_data: observations with all their labels, on which the judge of swaps and samples is fit. Without them it
             is fit on one half of X, and the other half is swapped.
         n_pairs: swaps that are judged.
-        max_rows: of more rows, a random choice is used.
+        max_rows: of more rows, a random choice is used, of those with a label first.
         random_state: seed.
 
     Returns:
