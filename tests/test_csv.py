@@ -49,7 +49,8 @@ def test_columns_are_features_or_labels_by_what_they_hold_or_as_they_are_named(t
 def test_labels_are_whole_numbers_if_all_are_and_otherwise_what_is_written(tmp_path: Path) -> None:
     def labels(*cells: str, **options: Any) -> list[Any]:
         rows = "".join(f"{row},{cell}\n" for row, cell in enumerate(cells))
-        return load(csv_file(tmp_path, "x,y\n" + rows), **options).y.tolist()  # type: ignore[no-any-return]
+        found: list[Any] = load(csv_file(tmp_path, "x,y\n" + rows), **options).y.tolist()
+        return found
 
     assert labels("3", "", "-2", "-1") == [3, None, -2, None]  # −1 means unlabelled everywhere
     assert labels("3", "b") == ["3", "b"]

@@ -225,13 +225,13 @@ def complete(y: object, n_rows: int) -> NDArray[np.bool_]:
     return found
 
 
-def number_of(label: object, attribute: Attribute) -> int:
+def number_of(label: Any, attribute: Attribute) -> int:
     """The number of a label among its attribute's classes, or a ValueError that lists them.
 
     >>> number_of("cat", Attribute("animal", np.array(["cat", "dog"])))
     0
     """
-    if np.ndim(label):  # type: ignore[arg-type]  # of anything
+    if np.ndim(label):
         raise ValueError(f"{label!r} is no label; give one.")
     found = np.flatnonzero(attribute.classes == label)
     if not len(found):

@@ -107,22 +107,22 @@ class Choice:
     labels: int | None = None
     labels_per_class: int | None = None
     holdout: float = 0.0
-    seed: int = 0
 
 
 def make_plan(source: str, reading: Reading, data: Dataset, choice: Choice, settings: Config) -> Plan:
-    """Choose the rows held out, and among the others those that keep their labels."""
+    """Choose the rows held out, and among the others those that keep their labels, by the seed of the settings."""
+    seed = settings.random_state or 0
     if not data.attributes:
         raise DataError(f"{source} has no labels; a few per class are needed to learn which classes there are.")
     if choice.holdout and reading.streaming:
         raise DataError("--holdout: a stream cannot be divided. Name the part to train on with --split.")
     everything = np.arange(len(data))
-    rows, held = hold_out(data, choice.holdout, choice.seed) if choice.holdout else (everything, everything[:0])
+    rows, held = hold_out(data, choice.holdout, seed) if choice.holdout else (everything, everything[:0])
     candidates = data.take(rows)
     if choice.labels is None and choice.labels_per_class is None:
         chosen = candidates.labelled
     else:
-        chosen = choose_labelled(candidates, choice.labels, choice.labels_per_class, choice.seed)
+        chosen = choose_labelled(candidates, choice.labels, choice.labels_per_class, seed)
     return Plan(
         source=source,
         reading=reading,

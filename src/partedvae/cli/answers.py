@@ -9,7 +9,7 @@ import typer
 
 from partedvae.cli.arguments import CountOption, CsvOption, DataArgument, RunArgument, SeedOption
 from partedvae.cli.loading import model_and_data
-from partedvae.cli.outputs import sources, table, writable
+from partedvae.cli.outputs import TEXT, sources, writable
 from partedvae.cli.reading import Given, reads_data
 
 
@@ -22,7 +22,7 @@ def predict(run: RunArgument, data: DataArgument, output: CsvOption, *, given: G
     from partedvae.persistence import write_whole
     from partedvae.tables import prediction_rows, write_csv
 
-    target = table(output, run=run, reads=sources(data, given))
+    target = writable(output, *TEXT, run=run, reads=sources(data, given))
     model, dataset = model_and_data(run, data, given, with_labels=False)
     header, rows = prediction_rows(model, dataset)
     write_whole(target, lambda path: write_csv(path, header, rows))
@@ -78,7 +78,7 @@ def suggest(
     from partedvae.persistence import write_whole
     from partedvae.tables import suggestion_rows, write_csv
 
-    target = table(output, run=run, reads=sources(data, given))
+    target = writable(output, *TEXT, run=run, reads=sources(data, given))
     plan = runs.plan_of(run, data, given.get("split"))
     as_trained = {} if plan is None else plan.reading.model_dump(exclude_defaults=True)
     model, dataset = model_and_data(run, data, {**as_trained, **given})

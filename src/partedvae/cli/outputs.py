@@ -8,7 +8,8 @@ from pathlib import Path
 from partedvae.cli.errors import UsageError
 from partedvae.cli.reading import Given
 
-_TEXT = (".csv", ".txt", "")
+TEXT = (".csv", ".txt", "")
+"""Suffixes that tables are written under; pipes have none."""
 
 
 def sources(data: str, given: Given) -> tuple[object, ...]:
@@ -16,31 +17,32 @@ def sources(data: str, given: Given) -> tuple[object, ...]:
     return (data, *(given.get(option) for option in ("data_dir", "label_file", "groups")))
 
 
-def writable(path: Path, suffix: str | None = None, *, run: Path | None = None, reads: Sequence[object] = ()) -> Path:
+def writable(path: Path, *suffixes: str, run: Path | None = None, reads: Sequence[object] = ()) -> Path:
     """The path, if a file can be written there, ends in what the file is, and takes the place of none that is needed.
 
     Args:
+        suffixes: those that the file may have, first the one that is told of.
         run: whose own files must stay.
         reads: files, and folders of files, that the command reads; what is no path that exists is none.
 
     Raises:
         UsageError: it cannot; the message says why.
     """
-    if suffix is not None and path.suffix.lower() != suffix:
-        raise UsageError(f"-o {path}: should end in {suffix}, which is what is written.")
     if not path.parent.is_dir():
         raise UsageError(f"-o {path}: there is no folder {path.parent}.")
     if path.is_dir():
         raise UsageError(f"-o {path}: is a folder; a file is needed.")
     if path.exists() and not path.is_file():
         raise UsageError(f"-o {path}: is no file that could be written anew.")
-    path = path.resolve() if path.is_symlink() else path
+    named, path = path, path.resolve() if path.is_symlink() else path
     if path.exists():
         for source in (Path(str(read)) for read in reads if read is not None):
             if source.exists() and (path.samefile(source) or path.resolve().is_relative_to(source.resolve())):
                 raise UsageError(f"-o {path}: {source} is read, and would be lost in part or whole. Name another file.")
         if run is not None and _is_of_run(path.resolve(), run.resolve()):
             raise UsageError(f"-o {path}: is a file of the run. Name another file.")
+    if named.suffix.lower() not in suffixes:
+        raise UsageError(f"-o {named}: should end in {suffixes[0]}, which is what is written.")
     return path
 
 
@@ -52,18 +54,6 @@ def check_apart(out: Path, data: str) -> None:
     """
     if Path(data).is_dir() and out.resolve().is_relative_to(Path(data).resolve()):
         raise UsageError(f"--out {out}: lies in {data}, and would be read as part of it. Name another folder.")
-
-
-def table(path: Path, *, run: Path, reads: Sequence[object] = ()) -> Path:
-    """:func:`writable`, for a table of text.
-
-    Raises:
-        UsageError: as there, or the name is that of a file of another kind.
-    """
-    target = writable(path, run=run, reads=reads)
-    if path.suffix.lower() not in _TEXT:
-        raise UsageError(f"-o {path}: should end in .csv, which is what is written.")
-    return target
 
 
 def _is_of_run(path: Path, run: Path) -> bool:

@@ -94,7 +94,7 @@ def train(
         dataset = plan.data()
     else:
         settings = gather(preset, config, set_ or [], {"max_epochs": epochs, "random_state": seed})
-        choice = runs.Choice(labels, labels_per_class, holdout, settings.random_state or 0)
+        choice = runs.Choice(labels, labels_per_class, holdout)
         plan, dataset = _new_plan(data, given, choice, settings, quiet)
     if not quiet:
         _say_what_is_wrong(dataset.with_labels_of(plan.labelled))

@@ -76,8 +76,7 @@ def tune(
     check_apart(out, data)
     data, reading = located(data), Reading(**given)
     dataset = load(data, reading)
-    choice = runs.Choice(labels, labels_per_class, holdout, settings.random_state or 0)
-    plan = runs.make_plan(data, reading, dataset, choice, settings)
+    plan = runs.make_plan(data, reading, dataset, runs.Choice(labels, labels_per_class, holdout), settings)
     parts = runs.Parts.of(plan, dataset)
     study = tuning.search(out, parts.training, parts.held_out, settings, space, trials, storage, verbose=not quiet)
     if not quiet:
