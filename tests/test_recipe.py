@@ -17,11 +17,11 @@ from partedvae import PartedVAE
 from partedvae.augmentation import Augmentation, augmentation_for, change_features, change_pictures, shift_pictures
 from partedvae.config import PRESETS, Config
 from partedvae.consistency import Guesses, blended
-from partedvae.exchange import unrecognised
+from partedvae.exchange import decoded_with_swaps, unrecognised
 from partedvae.independence import ClassIndependence, dependence
 from partedvae.likelihoods import Gaussian
 from partedvae.metrics import leakage
-from partedvae.model import PartedModel, Posterior
+from partedvae.model import PartedModel
 from partedvae.objective import cross_entropy, targets_of
 from partedvae.partition import Partition
 from partedvae.scaling import Scaling
@@ -318,8 +318,9 @@ def test_swaps_are_recognised_if_the_decoder_draws_u_and_missed_if_it_draws_z(dr
     one_hot = torch.eye(2)[classes]
     log_c = (3 * one_hot).log_softmax(dim=1)
     codes = torch.cat([one_hot, one_hot], dim=1).requires_grad_()
-    posterior = Posterior(log_c, codes[:, :2], codes[:, :2], codes[:, 2:], codes[:, 2:])
-    missed = unrecognised(model, posterior, codes)
+    output, swapped = decoded_with_swaps(model, codes)
+    assert output.equal(model.decoder(codes))
+    missed = unrecognised(model, log_c, swapped)
     # Each neighbour is of the other class, whose log-probabilities are those of this one turned round.
     expected = 0.0 if shown == "u" else float((log_c.exp() * (log_c - log_c.flip(1))).sum(dim=1).mean())
     assert float(missed.detach()) == pytest.approx(expected, abs=1e-6)

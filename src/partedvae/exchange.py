@@ -7,12 +7,27 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from partedvae.divergences import kl_categorical
-from partedvae.model import PartedModel, Posterior
+from partedvae.model import PartedModel
 
 _SHARE = 4  # one swap for so many observations was as good as one for each, at a quarter of the cost
 
 
-def unrecognised(model: PartedModel, posterior: Posterior, codes: Tensor) -> Tensor:
+def decoded_with_swaps(model: PartedModel, codes: Tensor) -> tuple[Tensor, Tensor]:
+    """What the decoder makes of codes, (N, …), and of the swaps among them, (⌈N/4⌉, …).
+
+    A swap has the u of an observation and the z of the one after it. One pass for all costs less than one for each.
+
+    Args:
+        codes: (N, D_u + D_z), of observations in random order, the first quarter of which give the u of swaps.
+    """
+    n = -(-len(codes) // _SHARE)
+    u, z = model.partition.split(codes)
+    swaps = torch.cat([u[:n], z.roll(-1, dims=0)[:n]], dim=1)
+    output, swapped = model.decoder(torch.cat([codes, swaps])).split([len(codes), n])
+    return output, swapped
+
+
+def unrecognised(model: PartedModel, log_c: Tensor, swapped: Tensor) -> Tensor:
     """How little swaps are recognised, in nats: 0 if the predictor sees in each the classes that u came from.
 
     mean_i Σ_a KL(q(c_a | x_i) ‖ q(c_a | x̂_i)),  x̂_i the expected observation of (u_i, z_{i+1})
@@ -22,16 +37,14 @@ def unrecognised(model: PartedModel, posterior: Posterior, codes: Tensor) -> Ten
     ``dependence`` does not see, it may draw the class of z.
 
     Args:
-        posterior: of N observations in random order, the first quarter of which give the u of swaps.
-        codes: (N, D_u + D_z), drawn from it.
+        log_c: (N, ΣK), ln q(c | x).
+        swapped: (M, …), what the decoder makes of the swaps of the first M observations.
 
     Source: in the spirit of the mutual information that Chen et al. 2016 ask of a generator's classes (InfoGAN).
     """
-    n = -(-len(codes) // _SHARE)
-    u, z = model.partition.split(codes)
-    swaps = model.likelihood.mean(model.decoder(torch.cat([u[:n], z.roll(-1, dims=0)[:n]], dim=1)))
-    seen = model.partition.log_softmax(_as_it_is(model.class_head, _as_it_is(model.encoder, swaps)))
-    return kl_categorical(posterior.log_c[:n].detach(), seen).mean()  # of each attribute, and their sum
+    expected = model.likelihood.mean(swapped)
+    seen = model.partition.log_softmax(_as_it_is(model.class_head, _as_it_is(model.encoder, expected)))
+    return kl_categorical(log_c[: len(swapped)].detach(), seen).mean()  # of each attribute, and their sum
 
 
 def _as_it_is(network: nn.Module, x: Tensor) -> Tensor:

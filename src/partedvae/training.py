@@ -19,7 +19,7 @@ from partedvae.batches import Batch, Draws, LabelledBatch, mixed
 from partedvae.checkpoints import CheckpointError
 from partedvae.config import Config, to_json
 from partedvae.consistency import Guesses, blended, disagreement
-from partedvae.exchange import unrecognised
+from partedvae.exchange import decoded_with_swaps, unrecognised
 from partedvae.extra_terms import Seen, Term, with_extra
 from partedvae.factory import Schedule, make_objective
 from partedvae.independence import ClassIndependence
@@ -255,13 +255,15 @@ class Training(lightning.LightningModule):
         return self.model if self.average is None else self.average.model
 
     def _terms(self, model: PartedModel, x: Tensor, posterior: Posterior, codes: Tensor, step: int) -> Terms:
-        output = model.decoder(codes).to(x.dtype)  # whatever the networks compute in
+        swapping = self.config.gamma_swap and model.partition.z_dim
+        output, swapped = decoded_with_swaps(model, codes) if swapping else (model.decoder(codes), None)
+        output = output.to(x.dtype)  # whatever the networks compute in
         terms = self.objective(posterior, model.prior, model.likelihood.log_prob(output, x), step)
         if self.independence is not None:
             told = self.independence(posterior.z_mean, posterior.log_c.exp())
             terms = terms.plus("zc_term", self.config.gamma_zc * told, zc_dependence=told)
-        if self.config.gamma_swap and model.partition.z_dim:
-            missed = unrecognised(model, posterior, codes)
+        if swapped is not None:
+            missed = unrecognised(model, posterior.log_c, swapped)
             terms = terms.plus("swap_term", self.config.gamma_swap * missed, swap_kl=missed)
         return with_extra(terms, self.extra_terms, Seen(x, posterior, codes, output, model, step))
 
