@@ -249,7 +249,7 @@ def test_a_users_own_augmentation_is_used_and_scikit_learn_knows_it() -> None:
         return batch
 
     model = PartedVAE(**SMALL, augment=unchanged).fit(x[:200], y[:200])
-    assert set(seen) == {(64, 64), (8, 64)}
+    assert set(seen) == {(64 + 64, 64), (8 + 64, 64)}  # with the labelled rows
     assert model.get_params()["augment"] is unchanged
 
 

@@ -273,12 +273,15 @@ class Training(lightning.LightningModule):
         targets = targets_of(batch.labels, layout)
         if guessed is None:
             return {"cross_entropy": cross_entropy(self._log_classes(labelled), targets, layout)}
+        x, guesses = guessed
         # Labelled pictures are changed and blended too: few as they are, they would be learned by heart. Features are
         # not: which class a row is of may lie in how its values go together, and that the label vouches for.
-        if not self.keep_labelled:
-            labelled, targets = blended(changed(labelled, self.augment, self.noise), targets, self.noise)
-        x, guesses = guessed
-        x, guesses = blended(changed(x, self.augment, self.noise), guesses, self.noise)
+        if self.keep_labelled:
+            x = changed(x, self.augment, self.noise)
+        else:
+            labelled, x = changed(torch.cat([labelled, x]), self.augment, self.noise).split([len(labelled), len(x)])
+            labelled, targets = blended(labelled, targets, self.noise)
+        x, guesses = blended(x, guesses, self.noise)
         of_labelled, of_all = self._log_classes(torch.cat([labelled, x])).split([len(labelled), len(x)])
         return {
             "cross_entropy": cross_entropy(of_labelled, targets, layout),
