@@ -276,10 +276,10 @@ def test_features_with_a_label_are_learned_as_they_are_unless_someone_says_how_t
     assert [bool(all_are) for all_are in alike] == [kept, False]
 
 
-@pytest.mark.parametrize(("answer", "named"), [(lambda x, _: x[:, :3], "(64, 3)"), (lambda x, _: None, "NoneType")])
+@pytest.mark.parametrize(("answer", "named"), [(lambda x, _: x[:, :3], "(128, 3)"), (lambda x, _: None, "NoneType")])
 def test_an_augmentation_that_gives_something_else_is_named(answer: Augmentation, named: str) -> None:
     x, y = load_digits(return_X_y=True)
-    with pytest.raises(ValueError, match=r"augment should give .* \(64, 64\); it gives") as refused:
+    with pytest.raises(ValueError, match=r"augment should give .* \(128, 64\); it gives") as refused:
         PartedVAE(**SMALL, augment=answer).fit(x[:200], y[:200])
     assert named in str(refused.value)
 

@@ -76,4 +76,5 @@ class AttendedLinear(nn.Module):
 
     def forward(self, attended: Tensor) -> Tensor:
         """The blocks of u side by side."""
-        return torch.einsum("nah,ahd->nad", attended, self.weight).flatten(start_dim=1) + self.bias
+        blocks = torch.bmm(attended.transpose(0, 1), self.weight)  # (A, N, d_u); less to do than in an einsum
+        return blocks.transpose(0, 1).flatten(start_dim=1) + self.bias

@@ -56,8 +56,10 @@ class Scaling(nn.Module):
 
     def forward(self, raw: Tensor) -> Tensor:
         """Observations (N, …) as the networks see them."""
-        values = raw * self.byte_scale if raw.dtype == torch.uint8 else raw
-        return (values.to(self.offset.dtype) - self.offset) / self.scale
+        values = raw.to(self.offset.dtype)
+        if raw.dtype == torch.uint8:  # a copy by now: what is done in place need not be read from memory again
+            return values.mul_(self.byte_scale).sub_(self.offset).div_(self.scale)
+        return (values - self.offset).div_(self.scale)
 
     def inverse(self, x: Tensor) -> Tensor:
         """Observations in the range of those the scaling was fit on; in [0, 1] if these were uint8."""
