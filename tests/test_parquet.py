@@ -10,9 +10,8 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from partedvae.data import DataError, load
+from partedvae.data import DataError, load, parquet_table
 from partedvae.data import cache as cache_module
-from partedvae.data import columns as columns_module
 from partedvae.data.lazy import in_memory
 from table_files import parquet_file
 
@@ -78,7 +77,7 @@ def test_a_large_parquet_is_mapped_from_a_cached_file_that_follows_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cache_module, "WORTH_A_FILE", 0)
-    monkeypatch.setattr(columns_module, "_ROWS_AT_ONCE", 3)
+    monkeypatch.setattr(parquet_table, "_ROWS_AT_ONCE", 3)
     x = np.random.default_rng(0).normal(size=(10, 2)).astype(np.float32)
     source = parquet_file(tmp_path, a=x[:, 0], b=x[:, 1], y=list("uv" * 5))
     data = load(source)
@@ -96,7 +95,7 @@ def test_a_large_parquet_is_mapped_from_a_cached_file_that_follows_it(
     def never(*_: object) -> Any:
         raise AssertionError("read again")
 
-    monkeypatch.setattr(columns_module.ParquetTable, "_parts", never)
+    monkeypatch.setattr(parquet_table.ParquetTable, "_parts", never)
     np.testing.assert_array_equal(load(source).array, x[:, ::-1])
 
 

@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partedvae.data.arrays import encode_labels
-from partedvae.data.columns import LABEL_NAMES, PARQUET
+from partedvae.data.columns import LABEL_NAMES
 from partedvae.data.dataset import DataError, Dataset, Numbered
 from partedvae.data.decoding import Encoded, decode_encoded
 from partedvae.data.extras import require
 from partedvae.data.lazy import RowNumbers
+from partedvae.data.parquet_table import PARQUET
 from partedvae.data.reading import Reading
 from partedvae.data.stream import Stream
 from partedvae.data.subsets import random_rows

@@ -12,7 +12,6 @@ import numpy as np
 
 from partedvae.data import arrays, label_file, tables
 from partedvae.data.celeba import read_celeba
-from partedvae.data.columns import PARQUET
 from partedvae.data.dataset import DataError, Dataset, Numbered
 from partedvae.data.dsprites import read_dsprites
 from partedvae.data.folder import read_folder
@@ -21,6 +20,7 @@ from partedvae.data.idx_sets import read_idx_set
 from partedvae.data.images import MOST_CHANNELS, resize
 from partedvae.data.lazy import RowNumbers, Rows, in_memory
 from partedvae.data.omics import read_h5ad
+from partedvae.data.parquet_table import PARQUET
 from partedvae.data.reading import Reading, Size
 from partedvae.data.shapes3d import read_shapes3d
 from partedvae.data.sprites import read_sprites

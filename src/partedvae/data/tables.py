@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from partedvae.data.columns import LABEL_NAMES, PARQUET, CsvTable, ParquetTable, Table
+from partedvae.data.columns import LABEL_NAMES, Table
+from partedvae.data.csv_table import CsvTable
 from partedvae.data.dataset import DataError, Dataset, Numbered
 from partedvae.data.decoding import decode
+from partedvae.data.parquet_table import PARQUET, ParquetTable
 from partedvae.data.reading import Reading
 from partedvae.data.subsets import random_rows
 from partedvae.labels import Attribute, first_repeated
