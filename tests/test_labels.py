@@ -19,6 +19,7 @@ from partedvae import PartedVAE, labels
 from partedvae.batches import Draws, balancing_repeats
 from partedvae.data import Dataset
 from partedvae.data.dataset import Numbered
+from partedvae.given_labels import soft
 from partedvae.labels import Attribute
 from partedvae.objective import cross_entropy, targets_of
 from partedvae.partition import Partition
@@ -72,10 +73,10 @@ def test_soft_labels_of_a_data_frame_name_the_classes(blobs: tuple[Array, Array]
 
 
 def test_what_only_looks_like_probabilities_is_labels_of_several_attributes() -> None:
-    assert labels.soft(np.array([[0.0, 1.0], [1.0, 1.0]])) is None
-    assert labels.soft(np.array([[0, 1], [1, 0]])) is None
-    assert labels.soft(np.array([[1.5, -0.5]])) is None
-    assert labels.soft(np.array([0.5, 0.5])) is None
+    assert soft(np.array([[0.0, 1.0], [1.0, 1.0]])) is None
+    assert soft(np.array([[0, 1], [1, 0]])) is None
+    assert soft(np.array([[1.5, -0.5]])) is None
+    assert soft(np.array([0.5, 0.5])) is None
     with pytest.raises(ValueError, match="X has 3 rows and y has 2"):
         quick().fit(np.eye(3), np.array([[0.5, 0.5], [0.2, 0.8]]))
 

@@ -18,7 +18,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
-from partedvae import PartedVAE, labels
+from partedvae import PartedVAE
+from partedvae.given_labels import encode_as
 from partedvae.labels import MISSING, Attribute
 from partedvae.metrics.leakage import Leakage
 from partedvae.report import figures, write_report
@@ -35,13 +36,13 @@ Digits = tuple[Array, Array, Array]
 def subject(fitted: PartedVAE, digits: Digits) -> Subject:
     """Digits of which training saw some labels; for the tests they count as unseen."""
     x, y, _ = digits
-    return Subject(fitted, x, labels.encode_as(y, len(x), fitted.attributes_), unseen=True)
+    return Subject(fitted, x, encode_as(y, len(x), fitted.attributes_), unseen=True)
 
 
 @pytest.fixture(scope="module")
 def subject_two(fitted_two: PartedVAE, two_attributes: tuple[Array, Array]) -> Subject:
     x, y = two_attributes
-    return Subject(fitted_two, x, labels.encode_as(y, len(x), fitted_two.attributes_), unseen=False)
+    return Subject(fitted_two, x, encode_as(y, len(x), fitted_two.attributes_), unseen=False)
 
 
 class Page(HTMLParser):
@@ -137,7 +138,7 @@ def test_without_z_with_one_dimension_of_u_and_with_odd_names_there_is_a_report(
     x = rng.integers(256, size=(40, 12, 9, 3), dtype=np.uint8)
     y = np.array(["$5 to $10", "$a_{b$ of", "plain & <b>"], dtype=object)[np.arange(40) % 3]
     model = PartedVAE(u_dim=1, z_dim=0, hidden_dim=8, max_epochs=1, random_state=0).fit(x, y)
-    known = labels.encode_as(y, len(x), model.attributes_)
+    known = encode_as(y, len(x), model.attributes_)
     page = report(tmp_path, Subject(model, x, known, unseen=True, ids=[f"{i}.png" for i in range(40)]))
     check_page(tmp_path, page)
     assert "This model has no z: there is no style" in page.text  # no swaps

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from partedvae import labels
+from partedvae import given_labels, labels
 from partedvae.batches import Observations, known_rows
 from partedvae.data.conflicts import find_duplicates
 from partedvae.data.dataset import Dataset
@@ -34,9 +34,9 @@ def labels_of(X: Any, y: Any, n_rows: int) -> tuple[Array, list[Attribute]]:
         if y is not None:
             raise ValueError(_GIVEN_TWICE)
         return labels.learnable(X.codes, X.attributes)
-    soft = labels.soft(y) if y is not None else None
+    soft = given_labels.soft(y) if y is not None else None
     if soft is None:
-        return labels.encode(y, n_rows)
+        return given_labels.encode(y, n_rows)
     probabilities, attribute = soft
     if len(probabilities) != n_rows:
         raise ValueError(f"X has {n_rows} rows and y has {len(probabilities)}: they should have as many.")
@@ -51,7 +51,7 @@ def known_as(X: Any, y: Any, n_rows: int, attributes: Sequence[Attribute]) -> la
     """
     if not isinstance(X, Dataset):
         nothing = np.full((n_rows, len(attributes)), labels.MISSING)
-        return nothing if y is None else labels.encode_as(y, n_rows, attributes)
+        return nothing if y is None else given_labels.encode_as(y, n_rows, attributes)
     if y is not None:
         raise ValueError(_GIVEN_TWICE)
     codes = labels.recoded(X.codes, X.attributes, attributes)
@@ -71,7 +71,7 @@ def known_as(X: Any, y: Any, n_rows: int, attributes: Sequence[Attribute]) -> la
 def labelled_rows(X: Any, y: Any, n_rows: int) -> NDArray[np.bool_]:
     """Which observations miss no label, (N,). Of a data set where no label is missing, all are taken to be hidden."""
     if not isinstance(X, Dataset):
-        return np.zeros(n_rows, dtype=bool) if y is None else labels.complete(y, n_rows)
+        return np.zeros(n_rows, dtype=bool) if y is None else given_labels.complete(y, n_rows)
     if y is not None:
         raise ValueError(_GIVEN_TWICE)
     complete = X.complete

@@ -9,7 +9,7 @@ from typing import IO, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from partedvae import labels
+from partedvae import given_labels
 from partedvae.data.dataset import DataError, Dataset, Numbered
 from partedvae.data.faults import naming
 from partedvae.data.lazy import Rows
@@ -68,7 +68,7 @@ def encode_labels(
         y = y.astype(object)
         y[blank] = None
     try:
-        codes, attributes = labels.encode(y, n_rows, lenient=True)
+        codes, attributes = given_labels.encode(y, n_rows, lenient=True)
     except ValueError as error:
         raise DataError(f"{where}: {error}") from None
     return codes, tuple(attributes)

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from partedvae.data.dataset import DataError
 from partedvae.data.lazy import Rows
 from partedvae.data.reading import Reading
-from partedvae.labels import Attribute, encode_distinct, first_repeated
+from partedvae.given_labels import encode_distinct
+from partedvae.labels import Attribute, first_repeated
 
 Codes = NDArray[np.int64]
 

@@ -13,7 +13,8 @@ from scipy.sparse import issparse
 from sklearn.metrics import balanced_accuracy_score
 
 from partedvae.data.dataset import Dataset
-from partedvae.labels import MISSING, encode_as, only
+from partedvae.given_labels import encode_as
+from partedvae.labels import MISSING, only
 from partedvae.metrics.calibration import expected_calibration_error, negative_log_likelihood
 from partedvae.metrics.dci import dci
 from partedvae.metrics.information import mig, modularity
