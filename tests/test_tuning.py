@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from partedvae import PartedVAE
 from partedvae.config import Config
 from partedvae.data import Dataset, load
-from partedvae.runs import RunError
+from partedvae.plans import RunError
 from partedvae.settings import SettingError, gather
 from partedvae.tuning import Judged, Look, judged, read_space, search
 from test_cli import call

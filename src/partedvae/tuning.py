@@ -26,8 +26,8 @@ from partedvae.layout import Layout
 from partedvae.metrics import leakage, negative_log_likelihood
 from partedvae.objective import targets_of
 from partedvae.persistence import write_whole
+from partedvae.plans import RunError
 from partedvae.recorder import TrainingDivergedError
-from partedvae.runs import RunError
 from partedvae.settings import SettingError, parse_value
 from partedvae.supervision import ConflictingLabelsWarning
 from partedvae.tables import write_csv

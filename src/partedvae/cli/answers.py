@@ -74,15 +74,15 @@ def suggest(
 
     Example: partedvae suggest runs/digits digits -n 20 -o to_label.csv
     """
-    from partedvae import runs
+    from partedvae import plans
     from partedvae.persistence import write_whole
     from partedvae.tables import suggestion_rows, write_csv
 
     target = writable(output, *TEXT, run=run, reads=sources(data, given))
-    plan = runs.plan_of(run, data, given.get("split"))
+    plan = plans.plan_of(run, data, given.get("split"))
     as_trained = {} if plan is None else plan.reading.model_dump(exclude_defaults=True)
     model, dataset = model_and_data(run, data, {**as_trained, **given})
-    dataset = runs.still_to_label(plan, dataset)
+    dataset = plans.still_to_label(plan, dataset)
     if dataset.complete.all():
         typer.echo(f"All of {data} is labelled; this is what would be asked for first if none of it was.", err=True)
     header, rows = suggestion_rows(model, dataset, n, seed)

@@ -26,7 +26,7 @@ def model_and_data(run: Path, data: str, given: Given, *, with_labels: bool = Tr
 
     Without labels, columns of a table that are not among its features are not looked at.
     """
-    from partedvae import runs
+    from partedvae import plans
     from partedvae.data import load
 
     model = load_model(run)
@@ -35,7 +35,7 @@ def model_and_data(run: Path, data: str, given: Given, *, with_labels: bool = Tr
         "size": (shape[1], shape[2]) if model.layout_.kind in ("grey", "channels_last") else None,
         "features": None if names is None else tuple(names),
         "labels": None if names is None or with_labels else (),
-        "pad": (run / runs.RUN).exists() and runs.read_plan(run).reading.pad,
+        "pad": (run / plans.RUN).exists() and plans.read_plan(run).reading.pad,
     }
     dataset = load(data, **{**known, **given})
     for name, reason in dataset.skipped:

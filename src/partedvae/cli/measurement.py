@@ -37,7 +37,7 @@ def evaluate(
     """
     from rich.console import Console
 
-    from partedvae import runs
+    from partedvae import plans, runs
     from partedvae.metrics import evaluate as measure
     from partedvae.tables import evaluation_table
 
@@ -46,14 +46,14 @@ def evaluate(
         option = next(iter(given)).replace("_", "-")
         raise UsageError(f"--{option}: is about DATA, and none is named; the rows that the run held out are measured.")
     if data is None:
-        own = runs.read_plan(run)
-        shown, taught = runs.judged(own)
+        own = plans.read_plan(run)
+        shown, taught = plans.judged(own)
         measured_on = "rows held out" if own.held_out else "training rows whose labels were hidden"
     else:
         measured_on = data
         _, shown = model_and_data(run, data, given)
         taught = None
-        plan = runs.plan_of(run, data, given.get("split"))
+        plan = plans.plan_of(run, data, given.get("split"))
         if plan is not None:
             typer.echo(
                 f"Warning: {plan.n_rows - len(plan.held_out):,} rows of {data} trained this run, and what is measured "
@@ -70,9 +70,9 @@ def report(run: RunArgument) -> None:
 
     Example: partedvae report runs/digits
     """
-    from partedvae import runs
+    from partedvae import plans, runs
 
-    plan = runs.read_plan(run)
-    model, parts = load_model(run), runs.Parts.of(plan, plan.data())
+    plan = plans.read_plan(run)
+    model, parts = load_model(run), plans.Parts.of(plan, plan.data())
     path = runs.report(run, model, plan, parts, runs.metrics(model, parts))
     typer.echo(f"report: {path}")

@@ -25,7 +25,7 @@ from partedvae.cli.reading import Given, reads_data
 if TYPE_CHECKING:
     from partedvae.config import Config
     from partedvae.data import Dataset
-    from partedvae.runs import Choice, Plan
+    from partedvae.plans import Choice, Plan
 
 
 @reads_data
@@ -75,7 +75,7 @@ def train(
 
     partedvae train fashion-mnist --split train --size 32 --labels 256 --preset paper-mnist --out runs/fashion
     """
-    from partedvae import runs
+    from partedvae import plans, runs
     from partedvae.data import located
     from partedvae.settings import gather
 
@@ -94,7 +94,7 @@ def train(
         dataset = plan.data()
     else:
         settings = gather(preset, config, set_ or [], {"max_epochs": epochs, "random_state": seed})
-        choice = runs.Choice(labels, labels_per_class, holdout)
+        choice = plans.Choice(labels, labels_per_class, holdout)
         plan, dataset = _new_plan(data, given, choice, settings, quiet)
     if not quiet:
         _say_what_is_wrong(dataset.with_labels_of(plan.labelled))
@@ -126,10 +126,10 @@ def _plan_begun(out: Path, data: str, given: Given, fixed: Mapping[str, object])
     Raises:
         UsageError: what was typed would change it: DATA, one of the options ``fixed``, or how DATA is read.
     """
-    from partedvae import runs
+    from partedvae import plans
     from partedvae.data import Reading
 
-    plan = runs.read_plan(out)
+    plan = plans.read_plan(out)
     if plan.source != data:
         raise UsageError(f"--resume: {out} was trained on {plan.source}, not on {data}.")
     changed = [option for option, value in fixed.items() if value]
@@ -143,14 +143,14 @@ def _plan_begun(out: Path, data: str, given: Given, fixed: Mapping[str, object])
 
 def _new_plan(data: str, given: Given, choice: Choice, settings: Config, quiet: bool) -> tuple[Plan, Dataset]:
     """The plan of a run to begin, and its data; classes that cannot be divided are warned of unless ``quiet``."""
-    from partedvae import runs
+    from partedvae import plans
     from partedvae.data import Reading, load
 
     reading = Reading(**given)
     dataset = load(data, reading)
     with warnings.catch_warnings(record=True) as said:
         warnings.filterwarnings("always", message="--holdout")
-        plan = runs.make_plan(data, reading, dataset, choice, settings)
+        plan = plans.make_plan(data, reading, dataset, choice, settings)
     for warning in () if quiet else said:
         typer.echo(f"Warning: {warning.message}", err=True)
     return plan, dataset

@@ -62,7 +62,7 @@ def tune(
 
     partedvae tune digits --search lr=1e-4:1e-2 --search z_dim=4,6,10 --out studies/digits
     """
-    from partedvae import runs
+    from partedvae import plans
     from partedvae.data import Reading, load, located
     from partedvae.data.extras import require
     from partedvae.settings import gather
@@ -76,8 +76,8 @@ def tune(
     check_apart(out, data)
     data, reading = located(data), Reading(**given)
     dataset = load(data, reading)
-    plan = runs.make_plan(data, reading, dataset, runs.Choice(labels, labels_per_class, holdout), settings)
-    parts = runs.Parts.of(plan, dataset)
+    plan = plans.make_plan(data, reading, dataset, plans.Choice(labels, labels_per_class, holdout), settings)
+    parts = plans.Parts.of(plan, dataset)
     study = tuning.search(out, parts.training, parts.held_out, settings, space, trials, storage, verbose=not quiet)
     if not quiet:
         found = study.best_trial

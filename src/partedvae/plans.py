@@ -1,0 +1,168 @@
+"""What a run is made from, kept so that it can be reported, resumed and repeated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from partedvae.config import Config
+from partedvae.data import DataError, Dataset, Reading, choose_labelled, hold_out, load
+from partedvae.data.subsets import random_rows
+from partedvae.persistence import ModelFileError, SavedSettings
+
+RUN = "run.json"
+
+_TAUGHT = 10_000  # rows that the judge of swaps learns from
+
+
+class RunError(ValueError):
+    """A run folder that cannot be used; the message says what to do."""
+
+
+class Plan(BaseModel):
+    """Everything that a run is made from; ``run.json`` holds it.
+
+    ``labelled`` and ``held_out`` are row numbers of the data, so that the run can be repeated.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    source: str
+    reading: Reading
+    n_rows: int
+    labelled: list[int]
+    held_out: list[int]
+    settings: SavedSettings
+
+    @model_validator(mode="after")
+    def _can_be(self) -> Self:
+        """Row numbers that the data have, each once; what is held out is not labelled too."""
+        rows = [*self.labelled, *self.held_out]
+        if any(not 0 <= row < self.n_rows for row in rows) or len(set(rows)) < len(rows):
+            raise ValueError(f"labelled and held_out should be rows from 0 to {self.n_rows - 1}, each at most once")
+        return self
+
+    def data(self) -> Dataset:
+        """The data set, read again.
+
+        Raises:
+            DataError: it is not what the run began with.
+        """
+        data = load(self.source, self.reading)
+        if len(data) != self.n_rows:
+            raise DataError(f"{self.source} has {len(data)} observations; the run began with {self.n_rows}.")
+        return data
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A data set divided: what training sees, labels hidden but for the chosen ones, and what is held out."""
+
+    training: Dataset
+    held_out: Dataset
+
+    @classmethod
+    def of(cls, plan: Plan, data: Dataset) -> Parts:
+        """The division that a plan names."""
+        rows = np.setdiff1d(np.arange(len(data)), plan.held_out)
+        return cls(data.with_labels_of(plan.labelled).take(rows), data.take(plan.held_out))
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which rows of a data set keep their labels, and which are held out."""
+
+    labels: int | None = None
+    labels_per_class: int | None = None
+    holdout: float = 0.0
+
+
+def make_plan(source: str, reading: Reading, data: Dataset, choice: Choice, settings: Config) -> Plan:
+    """Choose the rows held out, and among the others those that keep their labels, by the seed of the settings."""
+    seed = settings.random_state or 0
+    if not data.attributes:
+        raise DataError(f"{source} has no labels; a few per class are needed to learn which classes there are.")
+    if choice.holdout and reading.streaming:
+        raise DataError("--holdout: a stream cannot be divided. Name the part to train on with --split.")
+    everything = np.arange(len(data))
+    rows, held = hold_out(data, choice.holdout, seed) if choice.holdout else (everything, everything[:0])
+    candidates = data.take(rows)
+    if choice.labels is None and choice.labels_per_class is None:
+        chosen = candidates.labelled
+    else:
+        chosen = choose_labelled(candidates, choice.labels, choice.labels_per_class, seed)
+    return Plan(
+        source=source,
+        reading=reading,
+        n_rows=len(data),
+        labelled=rows[chosen].tolist(),
+        held_out=held.tolist(),
+        settings=settings,
+    )
+
+
+def read_plan(folder: Path) -> Plan:
+    """``run.json`` of a run.
+
+    Raises:
+        RunError: there is none, or it is damaged.
+    """
+    path = folder / RUN
+    try:
+        return Plan.model_validate_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RunError(f"{folder} is not a run: {path} is missing.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelFileError(f"{path} cannot be read: {error}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "the file"
+        raise ModelFileError(f"{path}: {place}: {first['msg'].removeprefix('Value error, ')}") from None
+
+
+def plan_of(folder: Path, source: str, split: str | None) -> Plan | None:
+    """The plan of a run on a source, as far as names tell; none if it was on another, or is not a run but a model."""
+    if not (folder / RUN).exists():
+        return None
+    plan = read_plan(folder)
+    other_split = None not in (split, plan.reading.split) and split != plan.reading.split
+    here, there = Path(source), Path(plan.source)
+    same = here == there or (here.exists() and there.exists() and here.samefile(there))
+    return plan if same and not other_split else None
+
+
+def still_to_label(plan: Plan | None, data: Dataset) -> Dataset:
+    """What there is to ask about, with the labels that there are.
+
+    Args:
+        plan: that of the run that asks, if the data are those it was trained on. What it held out is left out; and of
+            data that miss no label those that the run saw are there, as if the others were still to come.
+        data: the observations.
+    """
+    if plan is None or plan.n_rows != len(data):
+        return data
+    known = data.with_labels_of(plan.labelled) if data.complete.all() else data
+    return known.take(np.setdiff1d(np.arange(len(data)), plan.held_out))
+
+
+def judged(plan: Plan) -> tuple[Dataset, Dataset]:
+    """What a run is measured on, and what the judge of its swaps may learn from: the other labelled rows.
+
+    Measured on are the rows held out; if there are none, half of those whose labels were hidden from training.
+
+    Raises:
+        RunError: every label was used in training.
+    """
+    data = plan.data()
+    if plan.held_out:
+        rows = np.array(plan.held_out)
+    else:
+        hidden = np.setdiff1d(data.labelled, plan.labelled)
+        rows = np.sort(np.random.default_rng(0).permutation(hidden)[: len(hidden) // 2])
+        if not len(rows):
+            raise RunError("Training saw every label of the run. Name other DATA, or train with --holdout.")
+    others = np.setdiff1d(data.labelled, rows)
+    return data.take(rows), data.take(others[random_rows(len(others), _TAUGHT)])
