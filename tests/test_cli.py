@@ -249,6 +249,19 @@ def test_what_cannot_be_written_to_is_one_line(tmp_path: Path) -> None:
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+@pytest.mark.parametrize("written", ["NA", "-1"])
+def test_training_asks_whether_a_class_means_unlabelled(tmp_path: Path, written: str) -> None:
+    x, kinds = np.random.default_rng(0).normal(size=(60, 2)), ["cat", "dog", written]
+    rows = [f"{a:.3f},{b:.3f},{kinds[row % 3]}" for row, (a, b) in enumerate(x)]
+    path = tmp_path / "animals.csv"
+    path.write_text("\n".join(["width,height,label", *rows]))
+    asked = f"label has a class '{written}'; if that means unlabelled: --missing {written}"
+    for more, expected in ((), True), (("--missing", written), False):
+        done = call("train", path, *more, "--out", tmp_path / str(expected), *QUICK)
+        assert done.returncode == 0, done.stderr
+        assert (asked in done.stderr) == expected
+
+
 def suggested(run: Path, data: str | Path, *options: object) -> tuple[list[dict[str, str]], str]:
     """Rows that ``suggest`` writes, and what it says beside."""
     done = call("suggest", run, data, *options, "-o", run.parent / "suggested.csv")

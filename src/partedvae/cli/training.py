@@ -157,11 +157,15 @@ def _new_plan(data: str, given: Given, choice: Choice, settings: Config, quiet: 
 
 
 def _say_what_is_wrong(data: Dataset) -> None:
-    """A line on what was left out of the data, and one on labels that contradict each other."""
+    """Lines on what was left out of the data, on classes that may mean unlabelled, and on contradicting labels."""
     from partedvae.data.conflicts import labelled_conflicts
+    from partedvae.data.describe import doubtful_classes
 
     if data.skipped:
         typer.echo(f"left out: {len(data.skipped)} that cannot be read; see skipped.csv in the run", err=True)
+    for attribute in data.attributes:
+        for doubt in doubtful_classes(attribute):
+            typer.echo(doubt, err=True)
     conflicts = labelled_conflicts(data)
     if conflicts:
         groups = "; ".join(" = ".join(group[:4]) for group in conflicts[:3])

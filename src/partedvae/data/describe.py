@@ -16,7 +16,7 @@ from partedvae.labels import MISSING, Attribute, first_repeated
 
 _LOOKED_AT = 20_000  # observations read for ranges and duplicates, of more a random choice
 _LISTED = 12
-_MISSING_ELSEWHERE = {"na", "n/a", "nan", "null", "none", "?", "-", "unknown"}  # what other programs write for it
+_MISSING_ELSEWHERE = {"na", "n/a", "nan", "null", "none", "?", "-", "-1", "unknown"}  # what other programs write for it
 
 
 def describe(source: str, data: Dataset) -> Iterator[str]:
@@ -93,11 +93,20 @@ def _attribute(attribute: Attribute, column: NDArray[Any]) -> Iterator[str]:
     named = [f"{name} {count:,}" for name, count in zip(attribute.classes.tolist(), counts, strict=True)]
     how_many = f"{counts.sum():,} labelled, {unlabelled:,} unlabelled"
     yield f"{attribute.name}: {how_many}; {len(counts)} classes: {_few(named)}"
-    for name in attribute.classes.tolist():
-        if str(name).lower() in _MISSING_ELSEWHERE:
-            yield f"problem: {attribute.name} has a class {name!r}; if that means unlabelled: --missing {name}"
+    yield from (f"problem: {doubt}" for doubt in doubtful_classes(attribute))
     if (counts > 0).sum() < 2:
         yield f"problem: {attribute.name} has labels of one class only; training needs two"
+
+
+def doubtful_classes(attribute: Attribute) -> Iterator[str]:
+    """A line on each class whose name is what other programs write where there is no label.
+
+    >>> list(doubtful_classes(Attribute("animal", np.array(["NA", "cat"]))))
+    ["animal has a class 'NA'; if that means unlabelled: --missing NA"]
+    """
+    for name in attribute.classes.tolist():
+        if str(name).lower() in _MISSING_ELSEWHERE:
+            yield f"{attribute.name} has a class {name!r}; if that means unlabelled: --missing {name}"
 
 
 def _few(items: list[str]) -> str:
