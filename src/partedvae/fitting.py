@@ -17,7 +17,7 @@ from lightning.pytorch.callbacks import Callback, Checkpoint
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.utils.data import DataLoader
 
-from partedvae import precision, processes
+from partedvae import memory, precision, processes
 from partedvae.augmentation import Augmentation
 from partedvae.batches import Batch, Observations, training_loader, validation_loader
 from partedvae.checkpoints import MINUTES, CheckpointError, Checkpoints, KeepBest, StopEarly, SyncedFiles
@@ -114,7 +114,8 @@ def fit(
         )
         held_out = validation and validation_loader(validation.x, validation.labels, max(256, config.batch_size))
         try:
-            trainer.fit(module, loader, held_out, ckpt_path=resume_from, weights_only=True if resume_from else None)
+            with memory.kept():
+                trainer.fit(module, loader, held_out, ckpt_path=resume_from, weights_only=True if resume_from else None)
         except SIGTERMException:  # before the first step, or without checkpoints: Lightning's status would be 0
             raise SystemExit(128 + signal.SIGTERM) from None
         except SystemExit as left:
