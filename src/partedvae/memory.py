@@ -20,8 +20,8 @@ def kept() -> Iterator[None]:
     """Within, memory that is freed stays with this process, where the C library is glibc; elsewhere nothing changes.
 
     Activations of a batch are some dozen MiB, allocated and freed in every step. glibc gives so much back to the system
-    at once, and each page of it costs a fault when it comes again: in a new process on two cores, a twentieth of a step
-    of 32×32 pictures and up to a fifth of one of 64×64.
+    at once, and each page of it costs a fault when it comes again;
+    ``benchmarks/kept_memory.py`` measures what that is.
 
     Source: the manual of the GNU C Library, *Malloc Tunable Parameters*.
     """
