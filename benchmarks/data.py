@@ -34,7 +34,7 @@ from rich.table import Table
 
 import record
 from partedvae import PartedVAE
-from partedvae.batches import training_loader
+from partedvae.batches import Observations, training_loader
 from partedvae.data import load
 from partedvae.data.cache import write_rows
 from partedvae.data.sprites import Sprites
@@ -73,7 +73,7 @@ def batches() -> dict[str, Any]:
     shares, steps, cuts = [], [], []
     timer = _StepTimer()
     for seed in range(ROUNDS):
-        loader = iter(training_loader(x, labels, BATCH, seed))
+        loader = iter(training_loader(Observations(x, labels), BATCH, seed))
         next(loader)  # the order of the epoch is drawn with the first
         started = time.perf_counter()
         for _ in range(200):

@@ -41,6 +41,7 @@ PARTS: Mapping[str, Mapping[str, Any]] = {
     "without swaps": {"gamma_swap": 0.0},
     "without the fitted prior": {"fit_prior": False},
     "without the average of weights": {"averaged_steps": 0},
+    "without labels that join late": {"calibration_fraction": 0.0},
     "without all of them (preset `paper`)": preset("paper"),
 }
 _SHOWN = {

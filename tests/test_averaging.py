@@ -21,7 +21,14 @@ from partedvae.model import PartedModel
 from partedvae.partition import Partition
 from partedvae.scaling import Scaling
 
-SMALL: dict[str, Any] = {"max_epochs": 6, "hidden_dim": 16, "u_dim": 2, "z_dim": 2, "random_state": 0}
+SMALL: dict[str, Any] = {
+    "calibration_fraction": 0,
+    "max_epochs": 6,
+    "hidden_dim": 16,
+    "u_dim": 2,
+    "z_dim": 2,
+    "random_state": 0,
+}
 
 
 class Trajectory(Callback):

@@ -104,33 +104,6 @@ def test_an_attribute_without_labels_keeps_its_probabilities(two_attributes: tup
     np.testing.assert_array_equal(kept, second)
 
 
-def test_labels_kept_aside_in_fit_teach_nothing_but_the_temperature(digits: tuple[Array, Array, Array]) -> None:
-    x, _, y = digits
-    settings = {**SETTINGS, "max_epochs": 2}
-    model = PartedVAE(**settings, calibration_fraction=0.4).fit(x, y)
-    hidden = y.copy()
-    generator = np.random.default_rng(0)
-    labelled = np.flatnonzero(y != -1)
-    order = generator.permutation(len(labelled))
-    for k in range(10):
-        rows = labelled[order[y[labelled][order] == k]]
-        hidden[rows[: round(0.4 * len(rows))]] = -1
-    aside = hidden != y
-    assert 0 < aside.sum() < len(labelled)
-    expected = PartedVAE(**settings).fit(x, hidden)
-    np.testing.assert_array_equal(model.transform(x), expected.transform(x))
-    assert not np.array_equal(model.predict_proba(x), expected.predict_proba(x))
-    expected.calibrate(x[aside], y[aside])
-    np.testing.assert_allclose(model.predict_proba(x), expected.predict_proba(x), atol=1e-6)
-
-
-def test_probabilities_as_labels_can_be_kept_aside_too(digits: tuple[Array, Array, Array]) -> None:
-    x, _, y = digits
-    soft = np.where(y[:, None] == -1, np.nan, 0.9 * np.eye(10)[y] + 0.01)
-    model = PartedVAE(**{**SETTINGS, "max_epochs": 1}, calibration_fraction=0.5).fit(x, soft)
-    assert np.isfinite(model.predict_proba(x)).all()
-
-
 def test_a_data_set_brings_its_labels() -> None:
     data = load("digits").take(range(200))
     model = PartedVAE(**{**SETTINGS, "max_epochs": 2}).fit(data)
@@ -140,10 +113,6 @@ def test_a_data_set_brings_its_labels() -> None:
 
 def test_what_cannot_be_calibrated_is_refused(digits: tuple[Array, Array, Array]) -> None:
     x, _, y = digits
-    few = np.full(len(y), -1)
-    few[:10] = np.arange(10)
-    with pytest.raises(ValueError, match=r"calibration_fraction=0.1: the 10 labels are too few"):
-        PartedVAE(calibration_fraction=0.1).fit(x, few)
     model = PartedVAE(**{**SETTINGS, "max_epochs": 1}).fit(x, y)
     with pytest.raises(ValueError, match="no label at all"):
         model.calibrate(x, np.full(len(x), -1))

@@ -20,7 +20,7 @@ from torch import Tensor, distributed
 from torch.multiprocessing.spawn import spawn
 
 from partedvae import PartedVAE, processes
-from partedvae.batches import training_loader
+from partedvae.batches import Observations, training_loader
 from partedvae.config import Config
 from partedvae.factory import Schedule, make_objective
 from partedvae.independence import ClassIndependence
@@ -126,7 +126,7 @@ def test_parts_of_an_epoch_are_of_one_size_and_make_the_whole(monkeypatch: pytes
     seen = []
     for rank in range(3):
         monkeypatch.setattr("partedvae.batches.world", lambda rank=rank: (rank, 3))
-        loader = training_loader(x, labels, batch_size=4, seed=5, n_processes=3)
+        loader = training_loader(Observations(x, labels), batch_size=4, seed=5, n_processes=3)
         batches = list(loader)
         assert len(batches) == len(loader) == 4
         seen.append(batches)

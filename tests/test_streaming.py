@@ -18,9 +18,11 @@ from lightning.pytorch.callbacks import Callback
 from numpy.typing import NDArray
 
 from partedvae import PartedVAE, streaming
+from partedvae.batches import Observations
 from partedvae.data import DataError, Dataset, Reading, load, stream
 from partedvae.data.stream import Stream
 from partedvae.layout import Layout
+from partedvae.ondemand import OnDemand
 from partedvae.streaming import StreamLoader
 from test_cli import QUICK, call
 from test_hub import ANIMALS, encoded, pets, pixels, saved
@@ -163,9 +165,8 @@ def test_batches_are_of_the_share_with_labelled_rows_beside_them(
     labelled = Counter[int]()
     for rank in range(2):
         monkeypatch.setattr(streaming, "world", lambda rank=rank: (rank, 2))
-        loader = StreamLoader(
-            the_stream(streamed), Layout.of(streamed.x), labels, 8, seed=0, balance=False, n_processes=2
-        )
+        x = OnDemand(the_stream(streamed), Layout.of(streamed.x))
+        loader = StreamLoader(Observations(x, labels), 8, seed=0, n_processes=2)
         batches = list(loader)
         assert len(loader) == len(batches) == 3
         seen.append([int(row) for batch in batches for row in batch.x[:, 0, 0, 0]])

@@ -15,7 +15,7 @@ from lightning.pytorch.callbacks import Callback
 from numpy.typing import NDArray
 
 from partedvae import PartedVAE
-from partedvae.batches import Draws, training_loader
+from partedvae.batches import Deck, Draws, Observations, training_loader
 from partedvae.recorder import TrainingDivergedError, all_finite
 from partedvae.report.figures.curves import TERM_TITLES
 
@@ -238,7 +238,7 @@ def test_progress_is_lines_when_the_output_is_no_terminal(digits: Digits, capfd:
 def test_batches_are_slices_of_tensors_each_row_once_an_epoch() -> None:
     x = torch.arange(10, dtype=torch.float32)[:, None]
     labels = torch.tensor([[0], [-1], [1], [-1], [-1], [2], [-1], [-1], [-1], [-1]])
-    batches = list(training_loader(x, labels, batch_size=4, seed=0))
+    batches = list(training_loader(Observations(x, labels), batch_size=4, seed=0))
     assert torch.cat([batch.x for batch in batches]).flatten().sort().values.tolist() == list(range(10))
     for batch in batches:
         assert len(batch.labels) == 3
@@ -247,7 +247,7 @@ def test_batches_are_slices_of_tensors_each_row_once_an_epoch() -> None:
 
 def test_batches_depend_on_seed_and_epoch_and_on_nothing_else() -> None:
     def rows(seed: int, epoch: int) -> list[int]:
-        draws = Draws(n_rows=50, repeats=torch.ones(9, dtype=torch.long), batch_size=8, seed=seed)
+        draws = Draws(n_rows=50, deck=Deck(torch.zeros(9, 1)), batch_size=8, seed=seed)
         draws.set_epoch(epoch)
         return torch.cat([torch.cat([d.rows, d.labelled]) for d in draws]).tolist()
 
@@ -256,7 +256,7 @@ def test_batches_depend_on_seed_and_epoch_and_on_nothing_else() -> None:
 
 
 def test_labelled_rows_are_dealt_in_rounds() -> None:
-    draws = Draws(n_rows=64, repeats=torch.ones(6, dtype=torch.long), batch_size=4, seed=0)
+    draws = Draws(n_rows=64, deck=Deck(torch.zeros(6, 1)), batch_size=4, seed=0)
     dealt = torch.cat([draw.labelled for draw in draws])
     assert len(dealt) == 64
     assert sorted(dealt.bincount().tolist()) == [10, 10, 11, 11, 11, 11]

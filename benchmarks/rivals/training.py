@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from partedvae.batches import Draws, training_loader
+from partedvae.batches import Draws, Observations, training_loader
 from tasks import Task
 
 
@@ -25,7 +25,7 @@ def train(task: Task, seed: int, step: Callable[[Step], None]) -> None:
     """Call ``step`` for every batch of every epoch: the batches that PartedVAE gets with the same seed."""
     config = task.config
     x, y = torch.from_numpy(task.x[:, None]), torch.from_numpy(task.y[:, None])
-    loader = training_loader(x, y, config.batch_size, seed, config.balance_labels)
+    loader = training_loader(Observations(x, y), config.batch_size, seed, config.balance_labels)
     draws = loader.sampler
     if not isinstance(draws, Draws):
         raise TypeError("The loader of training batches should draw rows with Draws.")

@@ -12,7 +12,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from fast_setting import fast
-from partedvae.batches import training_loader
+from partedvae.batches import Observations, training_loader
 from partedvae.config import Config, preset
 from partedvae.factory import Schedule, make_model, make_objective
 from partedvae.model import Posterior
@@ -116,7 +116,7 @@ def parts(rounds: int) -> dict[str, Spread]:
 
     found: dict[str, list[float]] = {"data": [], "objective": []}
     for number in range(rounds):
-        loader = iter(training_loader(raw, torch.from_numpy(y)[:, None], BATCH, number))
+        loader = iter(training_loader(Observations(raw, torch.from_numpy(y)[:, None]), BATCH, number))
         next(loader)  # the order of the epoch is drawn with the first
         step = median(fitted(x, y, preset("paper")).steps)
         found["data"].append(seconds(loader.__next__, 10) / step)

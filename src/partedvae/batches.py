@@ -16,12 +16,20 @@ from partedvae.ondemand import Raw
 from partedvae.processes import world
 
 
+class Late(NamedTuple):
+    """Labels that are not learned from before an epoch: the numbers of their rows, ascending, and the epoch."""
+
+    rows: Tensor
+    epoch: int
+
+
 @dataclass(frozen=True)
 class Observations:
     """Raw observations (N, …), channels first, and labels: see :func:`known_rows`."""
 
     x: Raw
     labels: Tensor
+    late: Late | None = None
 
 
 class Batch(NamedTuple):
@@ -46,22 +54,52 @@ class Draw(NamedTuple):
     labelled: Tensor
 
 
+class Deck:
+    """The labelled rows that are dealt in an epoch, by their numbers among the M labelled ones.
+
+    Args:
+        labels: of the labelled rows, (M, A) or (M, K).
+        balance: see :func:`balancing_repeats`.
+        late: which of the labelled rows are left out before the epoch ``joining``, (M,).
+        joining: see ``late``.
+
+    >>> deck = Deck(torch.tensor([[0], [0], [1]]), balance=True, late=torch.tensor([True, False, False]), joining=3)
+    >>> deck.of(2), deck.of(3)
+    (tensor([1, 2]), tensor([0, 1, 2, 2]))
+    """
+
+    def __init__(self, labels: Tensor, balance: bool = False, late: Tensor | None = None, joining: int = 0) -> None:
+        self.labels, self.balance, self.joining = labels, balance, joining
+        self.late = torch.zeros(len(labels), dtype=torch.bool) if late is None else late
+
+    def of(self, epoch: int) -> Tensor:
+        """Row numbers, each as often as it is dealt in a round."""
+        rows = torch.arange(len(self.labels))
+        if epoch < self.joining:
+            rows = rows[~self.late]
+        return rows.repeat_interleave(balancing_repeats(self.labels[rows])) if self.balance else rows
+
+    def hands(self, epoch: int, batch_size: int, generator: torch.Generator, n_processes: int = 1) -> Iterator[Tensor]:
+        """Hands without end for batches of a size, of as many rows if so many have labels."""
+        deck = self.of(epoch)
+        return dealt(deck, min(batch_size, len(deck.unique())) * n_processes, generator)
+
+
 class Draws(Sampler[Draw]):
     """The batches of an epoch.
 
-    Every observation comes once an epoch, in an order of its own. The labelled rows are dealt in rounds: each round
-    every one of them ``repeats`` times. Of several processes each is given its part of the same draws, of
-    ``batch_size`` rows each; parts are of one size, so in the last batch of an epoch a few rows may be left out.
+    Every observation comes once an epoch, in an order of its own. The labelled rows are dealt in rounds. Of several
+    processes each is given its part of the same draws, of ``batch_size`` rows each; parts are of one size, so in the
+    last batch of an epoch a few rows may be left out.
 
-    >>> draws = Draws(n_rows=5, repeats=torch.tensor([1, 1, 1]), batch_size=4, seed=0)
+    >>> draws = Draws(n_rows=5, deck=Deck(torch.tensor([[0], [0], [1]])), batch_size=4, seed=0)
     >>> [(len(rows), len(labelled)) for rows, labelled in draws]
     [(4, 3), (1, 3)]
     """
 
-    def __init__(self, n_rows: int, repeats: Tensor, batch_size: int, seed: int, n_processes: int = 1) -> None:
-        self.n_rows, self.batch_size, self.seed, self.n_processes = n_rows, batch_size, seed, n_processes
-        self.deck = torch.arange(len(repeats)).repeat_interleave(repeats)
-        self.labelled_size = min(batch_size, len(repeats))
+    def __init__(self, n_rows: int, deck: Deck, batch_size: int, seed: int, n_processes: int = 1) -> None:
+        self.n_rows, self.deck, self.batch_size, self.seed = n_rows, deck, batch_size, seed
+        self.n_processes = n_processes
         self.epoch = self.first = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -79,7 +117,7 @@ class Draws(Sampler[Draw]):
         rank, size = world()[0], self.n_processes
         generator = torch.Generator().manual_seed(mixed(self.seed, self.epoch))
         order = torch.randperm(self.n_rows, generator=generator)[: self.n_rows // size * size]
-        labelled = dealt(self.deck, self.labelled_size * size, generator)
+        labelled = self.deck.hands(self.epoch, self.batch_size, generator, size)
         for whole in islice(map(Draw, order.split(self.batch_size * size), labelled), self.first, None):
             yield Draw(*(rows.chunk(size)[rank] for rows in whole))
 
@@ -105,11 +143,6 @@ def known_rows(labels: Tensor) -> Tensor:
     Labels are numbers (N, A), −1 where missing, or class probabilities (N, K) of one attribute, 0 where missing.
     """
     return labels.sum(dim=1) > 0 if labels.is_floating_point() else (labels >= 0).any(dim=1)
-
-
-def repeats(labels: Tensor, balance: bool) -> Tensor:
-    """How often each labelled row is dealt in a round: once, unless classes are balanced."""
-    return balancing_repeats(labels) if balance else torch.ones(len(labels), dtype=torch.long)
 
 
 def balancing_repeats(labels: Tensor) -> Tensor:
@@ -161,13 +194,21 @@ class OrderedRows(IterableDataset[LabelledBatch]):
 
 
 def training_loader(
-    x: Raw, labels: Tensor, batch_size: int, seed: int, balance: bool = False, n_processes: int = 1
+    given: Observations, batch_size: int, seed: int, balance: bool = False, n_processes: int = 1
 ) -> DataLoader[Batch]:
-    """A loader of shuffled training batches; at least one row of ``labels`` must have a label."""
-    rows = Rows(x, labels)
-    draws = Draws(len(rows), repeats(labels[rows.labelled], balance), batch_size, seed, n_processes)
+    """A loader of shuffled training batches; at least one row must have a label."""
+    rows = Rows(given.x, given.labels)
+    deck = deck_of(given, rows.labelled, balance)
+    draws = Draws(len(rows), deck, batch_size, seed, n_processes)
     # The loader draws a seed for workers it does not have: from a generator of its own, not the global one.
     return DataLoader(rows, sampler=draws, batch_size=None, generator=torch.Generator())
+
+
+def deck_of(given: Observations, labelled: Tensor, balance: bool) -> Deck:
+    """The deck of the labelled rows of observations, whose numbers are given."""
+    if given.late is None:
+        return Deck(given.labels[labelled], balance)
+    return Deck(given.labels[labelled], balance, torch.isin(labelled, given.late.rows), given.late.epoch)
 
 
 def validation_loader(x: Raw, labels: Tensor, batch_size: int) -> DataLoader[LabelledBatch]:

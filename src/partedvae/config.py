@@ -88,7 +88,11 @@ class Config(BaseModel):
         True, description="deal labelled observations so that all classes come equally often, however few one has"
     )
     calibration_fraction: float = Field(
-        0.0, ge=0, lt=1, description="share of the labels that is kept aside, to find after training how sure to be"
+        0.4,
+        ge=0,
+        lt=1,
+        description="share of the labels of each class, beyond five, that teach only in the second half of the epochs; "
+        "until then they tell how sure to be; 0: as published",
     )
     lr: float = Field(1e-3, gt=0, description="learning rate of the main Adam")
     lr_labelled: float = Field(3e-3, gt=0, description="learning rate of the labelled Adam")
@@ -155,6 +159,7 @@ _WITHOUT_OURS: dict[str, Any] = {
     "lr_labelled": 1e-3,
     "lr_labelled_end": 1.0,
     "averaged_steps": 0,
+    "calibration_fraction": 0.0,
 }
 
 _PUBLISHED: dict[str, Any] = _WITHOUT_OURS | {

@@ -25,6 +25,7 @@ from partedvae.extra_terms import Term
 from partedvae.fitting import fit
 from partedvae.generated import Generates
 from partedvae.inference import infer_classes
+from partedvae.late_labels import with_late_labels
 from partedvae.model import PartedModel
 from partedvae.objective import targets_of
 from partedvae.observed import Observed, require_range
@@ -33,8 +34,8 @@ from partedvae.predicted import Predicts
 from partedvae.prior_fit import fit_prior
 from partedvae.scaling import Scaling
 from partedvae.seeds import RandomState, seed_of
-from partedvae.supervision import class_counts, held_out, kept_for_calibration, known_as, labels_of, warn_of_conflicts
-from partedvae.temperature import scale_classes
+from partedvae.supervision import class_counts, held_out, known_as, labels_of, warn_of_conflicts
+from partedvae.temperature import scale_classes, temperatures
 
 __all__ = ["Codes", "PartedVAE"]
 
@@ -235,7 +236,8 @@ class PartedVAE(Predicts, Encodes, Generates, BaseEstimator):  # type: ignore[mi
             others = self._read(x)
             training = given
             validation = Observations(others, torch.from_numpy(known_as(x, y, len(others), attributes)))
-        training, aside = kept_for_calibration(training, config.calibration_fraction, seed)
+        if config.supervised:
+            training = with_late_labels(training, config.calibration_fraction, config.max_epochs, seed)
         if config.early_stopping and validation is None:
             raise ValueError("early_stopping needs validation_fraction > 0, or validation_data in fit.")
         likelihood = factory.choose_likelihood(config, training.x)
@@ -261,8 +263,6 @@ class PartedVAE(Predicts, Encodes, Generates, BaseEstimator):  # type: ignore[mi
             )
             if config.fit_prior:
                 fit_prior(net, training.x, config.batch_size)
-        if aside is not None:
-            _calibrate(net, aside)
         self._set_fitted(net, attributes, config, likelihood, class_prior, history)
         return self
 
@@ -271,9 +271,9 @@ class PartedVAE(Predicts, Encodes, Generates, BaseEstimator):  # type: ignore[mi
 
         By observations whose labels fit did not see.
 
-        Each attribute's logits are divided by one temperature, so predictions stay as they are. The argument
-        ``calibration_fraction`` does this in fit, with labels that it keeps aside. A few labels move it little; the
-        same ones a second time count twice.
+        Each attribute's logits are divided by one temperature, so predictions stay as they are. Fit does this with
+        labels that join late (``calibration_fraction``); others can say more. A few labels move it little; the same
+        ones a second time count twice.
 
         Args:
             X: observations; or a :class:`partedvae.data.Dataset`, which has its labels with it.
@@ -289,7 +289,10 @@ class PartedVAE(Predicts, Encodes, Generates, BaseEstimator):  # type: ignore[mi
         known = torch.from_numpy(known_as(X, y, len(raw), self.attributes_))
         if not known_rows(known).any():
             raise ValueError("y has no label at all: there is nothing to calibrate by.")
-        _calibrate(net, Observations(raw, known))
+        said = torch.cat(list(infer_classes(net, raw)))
+        scale_classes(
+            net.class_head, net.partition, temperatures(net.partition, said, targets_of(known, net.partition))
+        )
         return self
 
     # ---------------------------------------------------------------------------------------------------- keeping
@@ -372,11 +375,6 @@ def _pair(given: Any) -> tuple[Any, Any]:
     if not isinstance(given, tuple | list) or len(given) != 2:
         raise ValueError("validation_data should be a pair of observations and labels, or a Dataset.")
     return given[0], given[1]
-
-
-def _calibrate(net: PartedModel, labelled: Observations) -> None:
-    wanted = targets_of(labelled.labels, net.partition)
-    scale_classes(net.class_head, net.partition, torch.cat(list(infer_classes(net, labelled.x))), wanted)
 
 
 def _plain(value: Any) -> Any:

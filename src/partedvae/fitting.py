@@ -26,6 +26,7 @@ from partedvae.data.stream import Stream
 from partedvae.extra_terms import Term
 from partedvae.factory import Schedule
 from partedvae.fingerprint import fingerprint
+from partedvae.late_labels import Waiting
 from partedvae.model import PartedModel
 from partedvae.ondemand import OnDemand
 from partedvae.progress import EpochLines
@@ -109,8 +110,18 @@ def fit(
         )
         loader = _loader(training, config, seed, trainer.world_size)
         schedule = Schedule.of(config, len(loader) * config.max_epochs)
+        waiting = _waiting(training, loader, model.partition.n_attributes)
         module = Training(
-            model, config, schedule, seed, len(loader), trainer.world_size, extra_terms, augment, fingerprint(training)
+            model,
+            config,
+            schedule,
+            seed,
+            len(loader),
+            trainer.world_size,
+            extra_terms,
+            augment,
+            waiting,
+            fingerprint(training),
         )
         held_out = validation and validation_loader(validation.x, validation.labels, max(256, config.batch_size))
         try:
@@ -149,14 +160,26 @@ def fit(
     if module.fitted is not model:
         model.load_state_dict(module.fitted.state_dict())
     model.cpu().eval()
+    if module.waiting is not None:
+        module.waiting.cpu().calibrate(model)
     return module.history
 
 
 def _loader(training: Observations, config: Config, seed: int, n_processes: int) -> DataLoader[Batch] | StreamLoader:
-    x, labels = training.x, training.labels
-    if isinstance(x, OnDemand) and isinstance(x.rows, Stream):
-        return StreamLoader(x.rows, x.layout, labels, config.batch_size, seed, config.balance_labels, n_processes)
-    return training_loader(x, labels, config.batch_size, seed, config.balance_labels, n_processes)
+    whole_stream = isinstance(training.x, OnDemand) and isinstance(training.x.rows, Stream)
+    make = StreamLoader if whole_stream else training_loader
+    return make(training, config.batch_size, seed, config.balance_labels, n_processes)
+
+
+def _waiting(training: Observations, loader: DataLoader[Batch] | StreamLoader, n_attributes: int) -> Waiting | None:
+    """The labels that join late, with their observations in memory: they are few."""
+    if training.late is None:
+        return None
+    rows, epoch = training.late
+    labelled = (
+        loader.late if isinstance(loader, StreamLoader) else Observations(training.x[rows], training.labels[rows])
+    )
+    return Waiting(labelled, epoch, n_attributes)
 
 
 @contextmanager

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from itertools import islice
 
 import torch
-from torch import Tensor
 
-from partedvae.batches import Batch, dealt, known_rows, mixed, repeats
+from partedvae.batches import Batch, Observations, deck_of, known_rows, mixed
 from partedvae.data.stream import Stream
-from partedvae.layout import Layout
+from partedvae.ondemand import OnDemand
 from partedvae.processes import world
 
 _LABELLED_IN_MEMORY = 100_000
@@ -21,9 +20,7 @@ class StreamLoader:
     """A loader whose observations are read from a stream anew each epoch, while the labelled ones are in memory.
 
     Args:
-        stream: the observations.
-        layout: of them.
-        labels: of all rows of the stream; see :func:`partedvae.batches.known_rows`.
+        given: a stream of observations, and their labels.
         batch_size: observations a batch, in each process.
         seed: of the order.
         balance: see :func:`partedvae.batches.balancing_repeats`.
@@ -34,26 +31,26 @@ class StreamLoader:
     """
 
     def __init__(
-        self,
-        stream: Stream,
-        layout: Layout,
-        labels: Tensor,
-        batch_size: int,
-        seed: int,
-        balance: bool,
-        n_processes: int = 1,
+        self, given: Observations, batch_size: int, seed: int, balance: bool = False, n_processes: int = 1
     ) -> None:
-        rows = known_rows(labels).nonzero()[:, 0]
+        if not (isinstance(given.x, OnDemand) and isinstance(given.x.rows, Stream)):
+            raise TypeError("StreamLoader reads a stream; what is in memory, training_loader has.")
+        rows = known_rows(given.labels).nonzero()[:, 0]
         if len(rows) > _LABELLED_IN_MEMORY:
             raise ValueError(
                 f"{len(rows):,} observations of the stream are labelled, and these are held in memory; at most "
                 f"{_LABELLED_IN_MEMORY:,} may be. --labels chooses some."
             )
-        self.stream, self.layout, self.batch_size, self.seed = stream, layout, batch_size, seed
+        self.stream, self.layout, self.batch_size, self.seed = given.x.rows, given.x.layout, batch_size, seed
         self.n_processes = n_processes
-        self.x_labelled, self.labels = layout.to_tensor(stream[rows.numpy()]), labels[rows]
-        self.deck = torch.arange(len(rows)).repeat_interleave(repeats(self.labels, balance))
+        self.x_labelled, self.labels = self.layout.to_tensor(self.stream[rows.numpy()]), given.labels[rows]
+        self.deck = deck_of(given, rows, balance)
         self.epoch = self.first = 0
+
+    @property
+    def late(self) -> Observations:
+        """Those whose labels join late."""
+        return Observations(self.x_labelled[self.deck.late], self.labels[self.deck.late])
 
     @property
     def sampler(self) -> StreamLoader:
@@ -74,7 +71,7 @@ class StreamLoader:
     def __iter__(self) -> Iterator[Batch]:
         rank, world_size = world()[0], self.n_processes
         generator = torch.Generator().manual_seed(mixed(self.seed, self.epoch) + rank)
-        hands = dealt(self.deck, min(self.batch_size, len(self.labels)), generator)
+        hands = self.deck.hands(self.epoch, self.batch_size, generator)
         batches = zip(self.stream.epoch(self.epoch, self.seed, self.batch_size, rank, world_size), hands, strict=False)
         for x, labelled in islice(batches, self.first, None):
             yield Batch(self.layout.to_tensor(x), self.x_labelled[labelled], self.labels[labelled])

@@ -101,7 +101,7 @@ def held_out(given: Observations, fraction: float, seed: int) -> tuple[Observati
     held = torch.zeros(len(given.x), dtype=torch.bool)
     held[torch.cat([part[: round(fraction * len(part))] for part in parts])] = True
     all_labels = not known_rows(given.labels)[~held].any()
-    held = _but_for_the_last(held, given.labels)
+    held = but_for_the_first(held, given.labels, 1)
     if all_labels or not held.any():
         raise ValueError(f"validation_fraction={fraction}: too few observations to divide; X has {len(given.x)}.")
     kept, out = (~held).nonzero()[:, 0], held.nonzero()[:, 0]
@@ -109,47 +109,21 @@ def held_out(given: Observations, fraction: float, seed: int) -> tuple[Observati
     return training, validation
 
 
-def kept_for_calibration(given: Observations, fraction: float, seed: int) -> tuple[Observations, Observations | None]:
-    """Observations with some of their labels hidden, and those observations with the labels that are hidden.
-
-    The share is taken of each class of the first attribute, and a label of each class of each attribute stays.
-
-    Raises:
-        ValueError: too few labels to divide.
-    """
-    if fraction == 0:
-        return given, None
-    labelled = known_rows(given.labels).nonzero()[:, 0]
-    soft = given.labels.is_floating_point()
-    classes = _as_classes(given.labels)[labelled, 0]
-    order = torch.from_numpy(np.random.default_rng(seed).permutation(len(labelled)))
-    by_class = [order[classes[order] == k] for k in classes.unique()]
-    chosen = torch.cat([rows[: round(fraction * len(rows))] for rows in by_class])
-    aside = torch.zeros(len(given.x), dtype=torch.bool)
-    aside[labelled[chosen]] = True
-    rows = _but_for_the_last(aside, given.labels).nonzero()[:, 0]
-    if not len(rows):
-        raise ValueError(f"calibration_fraction={fraction}: the {len(labelled)} labels are too few to keep some aside.")
-    hidden = given.labels.clone()
-    hidden[rows] = 0 if soft else labels.MISSING
-    return Observations(given.x, hidden), Observations(take_rows(given.x, rows), given.labels[rows])
-
-
-def _as_classes(known: torch.Tensor) -> torch.Tensor:
+def as_classes(known: torch.Tensor) -> torch.Tensor:
     """Labels as numbers (N, A), of probabilities the most probable class; −1 where missing."""
     if not known.is_floating_point():
         return known
     return torch.where(known_rows(known), known.argmax(dim=1), labels.MISSING)[:, None]
 
 
-def _but_for_the_last(taken: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
-    """Rows to take away, (N,), less the first of each class that would have no label left."""
+def but_for_the_first(taken: torch.Tensor, known: torch.Tensor, n: int) -> torch.Tensor:
+    """Rows to take away, (N,), less the first of each class that would have fewer than n labels left."""
     left = taken.clone()
-    for column in _as_classes(known).T:
+    for column in as_classes(known).T:
         for k in column[column != labels.MISSING].unique():
             rows = (column == k).nonzero()[:, 0]
-            if left[rows].all():
-                left[rows[0]] = False
+            lost = rows[left[rows]]
+            left[lost[: max(0, n - len(rows) + len(lost))]] = False
     return left
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import torch
 from scipy.optimize import minimize_scalar
 from torch import Tensor, nn
 
@@ -43,20 +44,25 @@ def temperature(log_c: Tensor, targets: Tensor) -> float:
     return math.exp(minimize_scalar(surprise, bounds=(-limit, limit), method="bounded", options={"xatol": 1e-6}).x)
 
 
-def scale_classes(head: nn.Linear, partition: Partition, log_c: Tensor, targets: Tensor) -> None:
-    """Divide the logits of each attribute by the temperature that suits some rows.
+def temperatures(partition: Partition, log_c: Tensor, targets: Tensor) -> Tensor:
+    """The temperature of each attribute, (A,), by some rows; 1 for one of which no row tells.
+
+    Args:
+        partition: which classes are of which attribute.
+        log_c: (N, ΣK), what is said of the rows.
+        targets: (N, ΣK), see :func:`temperature`.
+    """
+    attributes = zip(partition.by_attribute(log_c), partition.by_attribute(targets), strict=True)
+    return torch.tensor([temperature(said, true) if true.any() else 1.0 for said, true in attributes])
+
+
+@torch.no_grad()
+def scale_classes(head: nn.Linear, partition: Partition, temperatures: Tensor) -> None:
+    """Divide the logits of each attribute by its temperature, (A,).
 
     The head is linear, so its weights take the temperature up: nothing else has to know of it, and the most probable
     class of every observation stays.
-
-    Args:
-        head: from h to the logits of all classes.
-        log_c: (N, ΣK), what it says of the rows.
-        targets: (N, ΣK), see :func:`temperature`; an attribute of which no row tells keeps its probabilities.
     """
-    columns = (log_c, targets, head.weight.detach().T, head.bias.detach()[None])
-    for said, true, weight, bias in zip(*map(partition.by_attribute, columns), strict=True):
-        if true.any():
-            found = temperature(said, true)
-            weight.div_(found)
-            bias.div_(found)
+    each = temperatures.to(head.bias)[list(partition.attribute_of_class)]
+    head.weight.div_(each[:, None])
+    head.bias.div_(each)

@@ -23,6 +23,7 @@ from partedvae.exchange import decoded_with_swaps, unrecognised
 from partedvae.extra_terms import Seen, Term, with_extra
 from partedvae.factory import Schedule, make_objective
 from partedvae.independence import ClassIndependence
+from partedvae.late_labels import Waiting
 from partedvae.model import PartedModel, Posterior
 from partedvae.objective import Terms, cross_entropy, targets_of
 from partedvae.recorder import HINT, Record, Recorder, TrainingDivergedError, all_finite, require_finite
@@ -53,9 +54,11 @@ class Training(lightning.LightningModule):
         n_processes: int = 1,
         extra_terms: Mapping[str, Term] | None = None,
         augment: Augmentation | None = None,
+        waiting: Waiting | None = None,
         data: str | None = None,
     ) -> None:
         super().__init__()
+        self.waiting = waiting
         self.data = data  # the fingerprint of what is trained on
         self.n_batches = n_batches
         self.augment = augment or augmentation_for(model.scaling.shape, model.partition.n_attributes)
@@ -114,6 +117,8 @@ class Training(lightning.LightningModule):
     def on_train_epoch_start(self) -> None:
         """An epoch from its first batch; Lightning does not say this of one that is gone on with."""
         self._sampler.skip(0)
+        if self.waiting is not None and self.current_epoch == self.waiting.joining:
+            self.waiting.end(self.fitted)
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """One step of each optimiser: first of the labelled one, as published, unless it needs what the other is told.
