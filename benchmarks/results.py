@@ -125,10 +125,10 @@ recipe*.
 `make results` writes this page from what it left. `make benchmark-quick` does both for the digits, the published method
 and its rivals, in runs/benchmark-quick. A seed chooses the rows that are labelled, the first weights and the order of
 batches: all methods of a seed have the same rows and batches, but that *our recipe* deals labelled rows so that all
-classes come equally often, and *calibrated* keeps a fifth of the labels aside. Figures are of rows that no method was
-fit on; probes and judges of those rows are fit on some of them and asked about others. ± is the standard deviation over
-seeds. Intervals are 95 %, by Student's t over the differences of the seeds that both have; with so few they are wide,
-*not shown* means just that, and of forty comparisons of equal methods one would be called better and one worse.
+classes come equally often, and *calibrated* keeps a fifth of the labels from fit. Figures are of rows that no method
+was fit on; probes and judges of those rows are fit on some of them and asked about others. ± is the standard deviation
+over seeds. Intervals are 95 %, by Student's t over the differences of the seeds that both have; with so few they are
+wide, *not shown* means just that, and of forty comparisons of equal methods one would be called better and one worse.
 """
 
 
@@ -382,8 +382,8 @@ _METHODS = """\
 
 *PartedVAE* is the published method with the settings that stand with each task. *our recipe* learns as the default
 does on every task: what we add ([recipe.md](recipe.md)), its learning rates, no term of the entropy; what the codes may
-carry, and what a pixel weighs, stays the task's. *calibrated*: with a fifth of the labels kept aside for the
-temperature of its probabilities; *with fitted prior* has only the last step. All networks have PartedVAE's encoder and
+carry, and what a pixel weighs, stays the task's. *calibrated*: a fifth of the labels is kept from fit, and
+`calibrate` is given them; *with fitted prior* has only the last step. All networks have PartedVAE's encoder and
 decoder, its batches and steps, but for *our recipe* its learning rate (which only PartedVAE halves on a plateau, where
 the published settings say so), and its weight of the reconstruction: pictures of 8×8 and 16×16 weigh as 1,024 pixels,
 sprites as 4,096, so that β = 4 stands for less in nats of the pixels themselves. The default's rate of

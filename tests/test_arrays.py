@@ -124,6 +124,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "labels of three axes": ({"X": X, "y": np.zeros((12, 2, 2))}, r"y should be .*it has shape \(12, 2, 2\)"),
     "labels that are bytes": ({"X": X, "y": Y.astype("S")}, "label type: bytes"),
     "fractions": ({"X": X, "y": np.linspace(0, 1, 12)}, "continuous"),
+    "probabilities": ({"X": X, "y": np.full((12, 4), 0.25)}, r"y has class probabilities.* PartedVAE\.fit"),
     "infinite labels": ({"X": X, "y": np.array([np.inf, 1] * 6)}, "continuous"),
 }  # fmt: skip
 
@@ -169,6 +170,13 @@ def test_values_that_are_not_finite_are_described_and_refused_by_fit(tmp_path: P
         done = call("data", "describe", tmp_path / "a.npz")
         assert done.returncode == 0, done.stderr
         assert "problem: 1 values are NaN or infinite" in done.stdout
+
+
+def test_pictures_that_are_too_small_are_described_as_what_training_refuses(tmp_path: Path) -> None:
+    saved(tmp_path / "a.npz", X=np.zeros((12, 5, 5)), y=Y)
+    done = call("data", "describe", tmp_path / "a.npz")
+    assert done.returncode == 0, done.stderr
+    assert "problem: X has images of 5×5 pixels; 8×8 is the smallest size." in done.stdout
 
 
 # ------------------------------------------------------------------------------------------------------ files of labels

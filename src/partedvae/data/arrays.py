@@ -61,6 +61,11 @@ def encode_labels(
     """Labels as numbers, where what blank text and ``reading.missing`` name is missing; none at all for ``None``."""
     if y is None:
         return np.empty((n_rows, 0), dtype=np.int64), ()
+    if given_labels.soft(y) is not None:
+        raise DataError(
+            f"{where}: y has class probabilities. A file has labels; probabilities are learned from by "
+            "PartedVAE.fit(X, y) in Python."
+        )
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.dtype.kind in "UO" or reading.missing:

@@ -13,6 +13,7 @@ from partedvae.data.dataset import Dataset, Numbered
 from partedvae.data.lazy import chunks, in_memory, mapping
 from partedvae.data.subsets import random_rows
 from partedvae.labels import MISSING, Attribute, first_repeated
+from partedvae.layout import Layout
 
 _LOOKED_AT = 20_000  # observations read for ranges and duplicates, of more a random choice
 _LISTED = 12
@@ -31,6 +32,10 @@ def _lines(source: str, data: Dataset) -> Iterator[str]:
     kind = "features" if len(data.x.shape) == 2 else "pictures of"
     what = f"{shape} {kind}" if kind == "features" else f"{kind} {shape}"
     yield f"{source}: {len(data):,} observations, {what}, {data.x.dtype}, {_place(data)}"
+    try:
+        Layout.of(data.x)
+    except ValueError as error:
+        yield f"problem: {error}"
     seen = data.take(random_rows(len(data), _LOOKED_AT))
     of = "" if len(seen) == len(data) else f" (of {len(seen):,} looked at)"
     yield from _values(seen, of)
