@@ -13,7 +13,7 @@ from partedvae import likelihoods
 from partedvae.attention import ClassAttention
 from partedvae.likelihoods import Bernoulli, Gaussian, Likelihood
 from partedvae.model import PartedModel, Posterior
-from partedvae.networks import lay_out
+from partedvae.networks import Doubling, lay_out
 from partedvae.objective import Capacities, Objective, Weights
 from partedvae.partition import Partition
 from partedvae.prior import MixturePrior
@@ -95,6 +95,19 @@ def test_the_layout_of_large_pictures_changes_no_number(shape: tuple[int, ...]) 
     kernels = [weight for weight in make(shape).parameters() if weight.ndim == 4 and min(weight.shape) > 1]
     assert all(kernel.is_contiguous(memory_format=torch.channels_last) for kernel in kernels)
     assert all(weight.is_contiguous() for weight in make((1, 8, 8)).parameters())
+
+
+@pytest.mark.parametrize("more", [(0, 0), (1, 0), (1, 1)])
+def test_doubling_is_a_transposed_convolution(more: tuple[int, int]) -> None:
+    own = Doubling(3, 5, more).double()
+    torchs = torch.nn.ConvTranspose2d(3, 5, 4, stride=2, padding=1, output_padding=more).double()
+    torchs.load_state_dict(own.state_dict())
+    x = torch.randn(2, 3, 7, 9, generator=seeded(), dtype=torch.float64)
+    for layer in (own, torchs):
+        layer(x).square().sum().backward()
+    torch.testing.assert_close(own(x), torchs(x))
+    for here, there in zip(own.parameters(), torchs.parameters(), strict=True):
+        torch.testing.assert_close(here.grad, there.grad)
 
 
 def test_no_attribute_sees_the_class_of_another() -> None:

@@ -88,7 +88,7 @@ class Config(BaseModel):
         True, description="deal labelled observations so that all classes come equally often, however few one has"
     )
     calibration_fraction: float = Field(
-        0.25,
+        0.33,
         ge=0,
         lt=1,
         description="share of the labels of each class, beyond five, that teach only in the second half of the epochs; "
