@@ -23,7 +23,7 @@ _TASKS = {
     "fashion-mnist": "Fashion-MNIST at 16×16, 256 labels, 5 epochs",
 }
 _RECIPES = {"PartedVAE": "published", "our recipe": "default"}
-_SHOWN = ("accuracy", "class_from_z", "swap_accuracy", "generation_accuracy", "mse")
+_SHOWN = ("accuracy", "ece", "class_from_z", "swap_accuracy", "generation_accuracy", "mse")
 
 _SUGGESTED_ON = {"digits": "digits", "fashion-mnist": "Fashion-MNIST, 10,000 pictures at 16×16, 10 epochs"}
 _ASKED_FOR = ("suggested 20", "suggested 40", "suggested 60", "random 60", "random 100")
@@ -88,8 +88,8 @@ def _recipes(runs: Runs) -> list[str]:
     return [
         "The default beside the published recipe, with the same labels and epochs and as many nats allowed in the "
         f"codes, mean ± sd of {' to '.join(map(str, sorted(seeds)))} seeds, on unseen rows (`make benchmark`; of the "
-        "digits the first of the splits above); *class read from z* is 0 for chance and 1 for perfect, and swaps are "
-        "of pictures of two classes:",
+        "digits the first of the splits above); *ECE* is how far stated confidence is from how often it is right, "
+        "*class read from z* is 0 for chance and 1 for perfect, and swaps are of pictures of two classes:",
         "",
         "| | recipe | " + " | ".join(MEASURES[key].title for key in _SHOWN) + " |",
         "|---" * (len(_SHOWN) + 2) + "|",

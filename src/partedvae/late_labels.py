@@ -9,7 +9,7 @@ from partedvae.batches import Late, Observations, known_rows
 from partedvae.inference import infer_classes
 from partedvae.model import PartedModel
 from partedvae.objective import targets_of
-from partedvae.supervision import as_classes, but_for_the_first
+from partedvae.supervision import as_classes, but_for_the_first, ranks
 from partedvae.temperature import scale_classes, temperatures
 
 _FIRST = 5  # labels of a class that teach from the beginning: there, each one more is worth more than a temperature
@@ -34,11 +34,10 @@ def with_late_labels(given: Observations, fraction: float, max_epochs: int, seed
         return given
     share = min(fraction, _ENOUGH / len(labelled))
     order = labelled[torch.randperm(len(labelled), generator=torch.Generator().manual_seed(seed))]
-    classes = as_classes(given.labels)[order, 0]
+    classes = as_classes(given.labels[order])[:, 0] + 1  # 0: another attribute has a label, the first has none
+    beyond = (classes.bincount() - _FIRST).clamp(min=0).double()
     late = torch.zeros(len(given.x), dtype=torch.bool)
-    for k in classes.unique():
-        rows = order[classes == k]
-        late[rows[: round(share * max(0, len(rows) - _FIRST))]] = True
+    late[order[ranks(classes) < (share * beyond).round()[classes]]] = True
     rows = but_for_the_first(late, given.labels, _FIRST).nonzero()[:, 0]
     if not len(rows):
         return given

@@ -120,11 +120,23 @@ def but_for_the_first(taken: torch.Tensor, known: torch.Tensor, n: int) -> torch
     """Rows to take away, (N,), less the first of each class that would have fewer than n labels left."""
     left = taken.clone()
     for column in as_classes(known).T:
-        for k in column[column != labels.MISSING].unique():
-            rows = (column == k).nonzero()[:, 0]
-            lost = rows[left[rows]]
-            left[lost[: max(0, n - len(rows) + len(lost))]] = False
+        lost = (left & (column != labels.MISSING)).nonzero()[:, 0]
+        kept = column[~left & (column != labels.MISSING)].bincount(minlength=int(column.max()) + 1)
+        classes = column[lost]
+        left[lost[ranks(classes) < n - kept[classes]]] = False
     return left
+
+
+def ranks(groups: torch.Tensor) -> torch.Tensor:
+    """How many rows before each are of its group, (N,), by the groups' numbers.
+
+    >>> ranks(torch.tensor([2, 0, 2, 2, 0]))
+    tensor([0, 0, 1, 2, 1])
+    """
+    order = groups.argsort(stable=True)
+    sizes = groups.bincount()
+    place = torch.arange(len(groups)) - (sizes.cumsum(0) - sizes)[groups[order]]
+    return torch.empty_like(place).scatter_(0, order, place)
 
 
 def warn_of_conflicts(x: Raw, known: Array) -> None:
