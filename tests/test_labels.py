@@ -17,13 +17,13 @@ from torch import Tensor
 
 from partedvae import PartedVAE, labels
 from partedvae.batches import Deck, Draws, balancing_repeats
+from partedvae.conflicting_labels import ConflictingLabelsWarning
 from partedvae.data import Dataset
 from partedvae.data.dataset import Numbered
 from partedvae.given_labels import soft
 from partedvae.labels import Attribute
 from partedvae.objective import cross_entropy, targets_of
 from partedvae.partition import Partition
-from partedvae.supervision import ConflictingLabelsWarning
 
 Array = NDArray[Any]
 

@@ -19,11 +19,13 @@ from partedvae.augmentation import Augmentation
 from partedvae.batches import Observations, known_rows
 from partedvae.checkpoints import MINUTES, checkpoint_to_resume, seed_to_resume
 from partedvae.config import Config, preset
+from partedvae.conflicting_labels import warn_of_conflicts
 from partedvae.data.dataset import Dataset
 from partedvae.encoded import Codes, Encodes
 from partedvae.extra_terms import Term
 from partedvae.fitting import fit
 from partedvae.generated import Generates
+from partedvae.held_out import held_out
 from partedvae.inference import infer_classes
 from partedvae.late_labels import with_late_labels
 from partedvae.model import PartedModel
@@ -34,7 +36,7 @@ from partedvae.predicted import Predicts
 from partedvae.prior_fit import fit_prior
 from partedvae.scaling import Scaling
 from partedvae.seeds import RandomState, seed_of
-from partedvae.supervision import class_counts, held_out, known_as, labels_of, warn_of_conflicts
+from partedvae.supervision import class_counts, known_as, labels_of
 from partedvae.temperature import scale_classes, temperatures
 
 __all__ = ["Codes", "PartedVAE"]

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from partedvae.batches import Late, Observations, known_rows
+from partedvae.held_out import as_classes, but_for_the_first, ranks
 from partedvae.inference import infer_classes
 from partedvae.model import PartedModel
 from partedvae.objective import targets_of
-from partedvae.supervision import as_classes, but_for_the_first, ranks
 from partedvae.temperature import scale_classes, temperatures
 
 _FIRST = 5  # labels of a class that teach from the beginning: there, each one more is worth more than a temperature

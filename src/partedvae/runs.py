@@ -23,6 +23,7 @@ from partedvae.checkpoints import (
     DamagedCheckpointWarning,
     newest_whole,
 )
+from partedvae.conflicting_labels import ConflictingLabelsWarning
 from partedvae.data import Dataset
 from partedvae.data.dataset import Skipped
 from partedvae.data.images import in_unit_range
@@ -35,7 +36,6 @@ from partedvae.plans import RUN, Parts, Plan, RunError
 from partedvae.processes import writes_files
 from partedvae.report import write_report
 from partedvae.report.sections import Subject
-from partedvae.supervision import ConflictingLabelsWarning
 from partedvae.tables import write_csv
 
 METRICS, REPORT, SKIPPED = "metrics.json", "report.html", "skipped.csv"

@@ -18,6 +18,7 @@ from lightning.pytorch.callbacks import Callback
 from optuna.trial import TrialState
 
 from partedvae.config import Config, to_json
+from partedvae.conflicting_labels import ConflictingLabelsWarning
 from partedvae.data import Dataset
 from partedvae.data.subsets import random_rows
 from partedvae.estimator import PartedVAE
@@ -29,7 +30,6 @@ from partedvae.persistence import write_whole
 from partedvae.plans import RunError
 from partedvae.recorder import TrainingDivergedError
 from partedvae.settings import SettingError, parse_value
-from partedvae.supervision import ConflictingLabelsWarning
 from partedvae.tables import write_csv
 
 BEST, TRIALS, STORAGE = "best.yaml", "trials.csv", "study.db"
