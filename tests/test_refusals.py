@@ -1,0 +1,170 @@
+"""What PartedVAE refuses: observations, labels and settings that cannot be, each named."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+from sklearn.exceptions import NotFittedError
+
+from partedvae import PartedVAE
+
+Array = NDArray[Any]
+Digits = tuple[Array, Array, Array]
+Two = tuple[Array, Array]
+
+
+def quick(**settings: Any) -> PartedVAE:
+    return PartedVAE(**{"u_dim": 2, "z_dim": 2, "max_epochs": 1, "hidden_dim": 16, "random_state": 0, **settings})
+
+
+X = np.random.default_rng(0).normal(size=(20, 5))
+Y = np.arange(20) % 2
+
+
+def _with(array: Array, place: tuple[int, ...], value: float) -> Array:
+    changed = array.copy()
+    changed[place] = value
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "message"),
+    [
+        (X, np.full(20, -1), "y has no label at all"),
+        (X, [None] * 20, "y has no label at all"),
+        (X, np.zeros(20, dtype=int), "one class, .*0"),
+        (X, np.where(np.arange(20) < 5, 3, -1), "one class, .*3"),
+        (X, np.stack([Y, np.zeros(20, dtype=int)], axis=1), "Attribute '1' of y has one class"),
+        (_with(X, (7, 2), np.nan), Y, "contains NaN at row 7, column 2"),
+        (_with(X, (3, 0), -np.inf), Y, "contains infinity at row 3, column 0"),
+        (_with(np.ones((20, 8, 8)), (4, 1, 2), np.nan), Y, r"contains NaN at row 4, pixel \(1, 2\)"),
+        (X, Y[:19], "X has 20 rows and y has 19"),
+        (X, None, "requires y to be passed, but the target y is None"),
+        (X, Y[:, None, None], "shape"),
+        (X, Y + 0.5, "continuous"),
+        (X, ["a", 1] * 10, "mixes labels of different types"),
+        (X, np.array(["a", "b", -1, -1] * 5), "array of texts, one of which is '-1'"),
+        (X, np.array(["a", "b", np.nan, "b"] * 5), "array of texts, one of which is 'nan'"),
+        (pd.DataFrame({"a": X[:, 0], "kind": "x"}), Y, "Column 'kind' of X does not hold numbers"),
+        (pd.DataFrame({"a": X[:, 0], "day": pd.Timestamp("2020")}), Y, "Column 'day' of X does not hold numbers"),
+        (np.ones((20, 7, 8)), Y, "8×8 is the smallest"),
+        (np.ones((20, 8, 8, 5)), Y, "1 to 4 channels"),
+        (np.ones((20, 2, 2, 2, 2)), Y, "should be"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:A column-vector")
+def test_bad_input_is_refused_with_what_and_where(x: Array, y: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        quick().fit(x, y)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"u_dim": 0}, "u_dim=0"),
+        ({"z_dim": -1}, "z_dim=-1"),
+        ({"scale": 0.0}, "scale=0.0"),
+        ({"likelihood": "poisson"}, "likelihood='poisson'"),
+        ({"max_epochs": 0}, "max_epochs=0"),
+        ({"lr": "fast"}, "lr='fast'"),
+        ({"class_prior": [0.5, 0.3, 0.2]}, "class_prior has 3 proportions, the labels have 2"),
+        ({"class_prior": [0.9, 0.3]}, "sum to 1"),
+        ({"class_prior": [np.nan, 1.0]}, "sum to 1"),
+        ({"z_capacity": np.inf}, "z_capacity=inf"),
+        ({"random_state": 2**64}, "random_state="),
+        ({"early_stopping": True}, "validation_fraction"),
+        ({"validation_fraction": 0.99}, "too few"),
+        ({"likelihood": "bernoulli"}, r"features in \[0, 1\]"),
+    ],
+)
+def test_bad_settings_are_refused_by_name(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        quick(**settings).fit(X, Y)
+
+
+def test_labels_beside_texts_are_missing_in_lists_and_objects() -> None:
+    for missing in (-1, np.nan, None):
+        kinds: list[Any] = ["cat", missing, "dog", "cat"] * 5
+        given: list[Any] = [kinds, np.array(kinds, dtype=object)]
+        for y in given:
+            assert quick().fit(X, y).classes_.tolist() == ["cat", "dog"]
+
+
+def test_one_label_is_asked_for_and_not_several(fitted: PartedVAE, digits: Digits) -> None:
+    x, _, _ = digits
+    with pytest.raises(ValueError, match=r"\[3, 4\] is no label; give one"):
+        fitted.counterfactual(x[:2], [3, 4])
+    with pytest.raises(ValueError, match="is no label; give one"):
+        fitted.sample(2, label=[3, 4])
+
+
+def test_weights_of_a_score_are_checked(fitted: PartedVAE, digits: Digits) -> None:
+    x, y, _ = digits
+    half = np.arange(20) % 2
+    right = fitted.predict(x[:20]) == y[:20]
+    assert fitted.score(x[:20], y[:20], sample_weight=half) == pytest.approx(right[1::2].mean())
+    for weight in (np.ones(3), -np.ones(20), np.full(20, np.nan)):
+        with pytest.raises(ValueError, match="sample_weight should be 20 numbers"):
+            fitted.score(x[:20], y[:20], sample_weight=weight)
+    with pytest.raises(ValueError, match="no label at all that counts"):
+        fitted.score(x[:20], y[:20], sample_weight=np.zeros(20))
+
+
+def test_what_cannot_validate_is_refused() -> None:
+    with pytest.raises(ValueError, match="a pair of observations and labels"):
+        quick().fit(X, Y, validation_data=X[:5])  # type: ignore[arg-type]  # on purpose
+    with pytest.raises(ValueError, match="too few observations to divide"):
+        quick(validation_fraction=0.5).fit(X[:4], np.arange(4))
+
+
+def test_what_fit_has_not_seen_is_refused(fitted: PartedVAE, digits: Digits) -> None:
+    x, _, _ = digits
+    for wrong in (np.ones((3, 9, 8)), np.ones((3, 8, 8, 3)), np.ones((3, 64))):
+        with pytest.raises(ValueError, match="fit saw"):
+            fitted.predict(wrong)
+    with pytest.raises(ValueError, match="label 11 at row 0"):
+        fitted.score(x[:1], [11])
+    with pytest.raises(ValueError, match="'cat' is not a class; the classes are 0, 1"):
+        fitted.sample(1, label="cat")
+    with pytest.raises(ValueError, match="pairs are needed"):
+        fitted.swap(x[:2], x[:3])
+    with pytest.raises(ValueError, match="code='w'"):
+        fitted.traverse(x, "w")
+    with pytest.raises(ValueError, match="dim=3: z has 3"):
+        fitted.traverse(x, "z", 3)
+    with pytest.raises(ValueError, match="n=301"):
+        fitted.suggest(x, 301)
+    with pytest.raises(ValueError, match="The codes have 3 columns"):
+        fitted.inverse_transform(np.zeros((1, 3)))
+    with pytest.raises(ValueError, match=r"z has shape \(1, 4\)"):
+        fitted.decode(np.zeros((1, 8)), np.zeros((1, 4)))
+    with pytest.raises(NotFittedError):
+        PartedVAE().predict(x)
+    with pytest.raises(NotFittedError):
+        PartedVAE().sample(1)
+
+
+def test_a_fit_that_fails_leaves_what_was_fitted(digits: Digits) -> None:
+    x, y, _ = digits
+    model = quick().fit(x, y)
+    before = model.predict(x)
+    for bad in ((x.reshape(len(x), -1), np.zeros(len(x))), (x[:, None], None)):
+        with pytest.raises(ValueError, match=r"class|requires y"):
+            model.fit(*bad)
+        np.testing.assert_array_equal(model.predict(x), before)
+        assert model.sample(1).shape == (1, 8, 8)
+    never = quick()
+    with pytest.raises(ValueError, match="requires y"):
+        never.fit(x, None)
+    with pytest.raises(NotFittedError):
+        never.predict(x)
+
+
+def test_pictures_for_validation_have_the_range_of_those_for_training(digits: Digits) -> None:
+    x, y, _ = digits
+    with pytest.raises(ValueError, match="X for validation goes from 0 up to 240"):
+        quick().fit((255 * x).astype(np.uint8), y, validation_data=(240 * x, y))
