@@ -60,7 +60,8 @@ def test_a_soak_of_fits_and_loads_grows_nothing(tmp_path: Path) -> None:
     rounds_until(started + SOAK_SECONDS / 2, 25, 5_000)
     before, memory = state(), now_mib()
     rounds = rounds_until(started + SOAK_SECONDS, 100, 5_000)  # 100 however busy the machine is
-    assert state() == before
+    # Fewer there may be: what an earlier test left open is closed when it is collected.
+    assert all(now <= then for now, then in zip(state(), before, strict=True))
     assert (now_mib() - memory) / rounds < 0.02  # 10,000 rounds would not take 200 MiB
     assert len(set(codes)) == 1
 
