@@ -26,10 +26,8 @@ from partedvae.extra_terms import Term
 from partedvae.fitting import fit
 from partedvae.generated import Generates
 from partedvae.held_out import held_out
-from partedvae.inference import infer_classes
 from partedvae.late_labels import with_late_labels
 from partedvae.model import PartedModel
-from partedvae.objective import targets_of
 from partedvae.observed import Observed, require_range
 from partedvae.persistence import SavedModel
 from partedvae.predicted import Predicts
@@ -291,10 +289,7 @@ class PartedVAE(Predicts, Encodes, Generates, BaseEstimator):  # type: ignore[mi
         known = torch.from_numpy(known_as(X, y, len(raw), self.attributes_))
         if not known_rows(known).any():
             raise ValueError("y has no label at all: there is nothing to calibrate by.")
-        said = torch.cat(list(infer_classes(net, raw)))
-        scale_classes(
-            net.class_head, net.partition, temperatures(net.partition, said, targets_of(known, net.partition))
-        )
+        scale_classes(net.class_head, net.partition, temperatures(net, Observations(raw, known)))
         return self
 
     # ---------------------------------------------------------------------------------------------------- keeping

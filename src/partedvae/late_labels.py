@@ -7,9 +7,7 @@ from torch import Tensor, nn
 
 from partedvae.batches import Late, Observations, known_rows
 from partedvae.held_out import as_classes, but_for_the_first, ranks
-from partedvae.inference import infer_classes
 from partedvae.model import PartedModel
-from partedvae.objective import targets_of
 from partedvae.temperature import scale_classes, temperatures
 
 _FIRST = 5  # labels of a class that teach from the beginning: there, each one more is worth more than a temperature
@@ -65,9 +63,7 @@ class Waiting(nn.Module):
 
     def end(self, model: PartedModel) -> None:
         """Find the temperatures: from here on the labels may teach."""
-        log_c = torch.cat(list(infer_classes(model, self.labelled.x)))
-        found = temperatures(model.partition, log_c, targets_of(self.labelled.labels, model.partition))
-        self.temperatures.copy_(found)
+        self.temperatures.copy_(temperatures(model, self.labelled))
 
     def calibrate(self, model: PartedModel) -> None:
         """Divide by the temperatures; weights from before the labels joined find theirs now."""

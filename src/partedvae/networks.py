@@ -44,8 +44,8 @@ class ConvEncoder(nn.Sequential):
 class Doubling(nn.ConvTranspose2d):
     """(N, C, H, W) → (N, C', 2H, 2W), or a row or a column more: a 4×4 transposed convolution of stride 2.
 
-    The bias is added to what it gives. One that is handed to torch costs up to a fifth of a decoder's time: on
-    processors, the library that it asks computes the gradient in a slow loop where channels come last.
+    The bias is added to what it gives: of one that is handed to torch, the library that it asks on processors computes
+    the gradient in a slow loop where channels come last.
     """
 
     bias: Tensor

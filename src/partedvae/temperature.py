@@ -8,6 +8,10 @@ import torch
 from scipy.optimize import minimize_scalar
 from torch import Tensor, nn
 
+from partedvae.batches import Observations
+from partedvae.inference import infer_classes
+from partedvae.model import PartedModel
+from partedvae.objective import targets_of
 from partedvae.partition import Partition
 
 _LARGEST = 100.0  # labels that are all wrong ask for infinity
@@ -44,15 +48,11 @@ def temperature(log_c: Tensor, targets: Tensor) -> float:
     return math.exp(minimize_scalar(surprise, bounds=(-limit, limit), method="bounded", options={"xatol": 1e-6}).x)
 
 
-def temperatures(partition: Partition, log_c: Tensor, targets: Tensor) -> Tensor:
-    """The temperature of each attribute, (A,), by some rows; 1 for one of which no row tells.
-
-    Args:
-        partition: which classes are of which attribute.
-        log_c: (N, ΣK), what is said of the rows.
-        targets: (N, ΣK), see :func:`temperature`.
-    """
-    attributes = zip(partition.by_attribute(log_c), partition.by_attribute(targets), strict=True)
+def temperatures(model: PartedModel, labelled: Observations) -> Tensor:
+    """The temperature of each attribute, (A,), by observations with labels; 1 for one of which there is no label."""
+    split = model.partition.by_attribute
+    log_c = torch.cat(list(infer_classes(model, labelled.x)))
+    attributes = zip(split(log_c), split(targets_of(labelled.labels, model.partition)), strict=True)
     return torch.tensor([temperature(said, true) if true.any() else 1.0 for said, true in attributes])
 
 
