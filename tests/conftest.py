@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 
+from command_line import QUICK, call
 from partedvae import PartedVAE
 from partedvae.data import cache as cache_module
 from partedvae.data import dsprites, shapes3d
@@ -68,6 +69,29 @@ def fitted_two(two_attributes: tuple[Array, Array]) -> PartedVAE:
     """A model of two attributes; tests must leave it as it is."""
     x, y = two_attributes
     return PartedVAE(u_dim=2, z_dim=3, max_epochs=60, random_state=0).fit(x, y)
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on digits; tests must leave it as it is."""
+    folder = tmp_path_factory.mktemp("runs") / "digits"
+    done = call("train", "digits", "--labels-per-class", 5, "--holdout", 0.2, "--out", folder, *QUICK)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="session")
+def table_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on features with two attributes."""
+    folder = tmp_path_factory.mktemp("tables")
+    rng = np.random.default_rng(0)
+    y = np.stack([rng.integers(3, size=80), rng.integers(2, size=80)], axis=1)
+    y[::2] = -1
+    np.savez(folder / "data.npz", X=rng.normal(size=(80, 6)), y=y)
+    done = call("train", folder / "data.npz", "--out", folder / "run", "--quiet", *QUICK)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == done.stderr == ""
+    return folder / "run"
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from command_line import QUICK, call
 from partedvae import PartedVAE
 from partedvae.data import DataError, load
 from partedvae.data.lazy import in_memory
-from test_cli import QUICK, call
 
 Array = NDArray[Any]
 

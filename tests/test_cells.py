@@ -15,10 +15,10 @@ import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
 
+from command_line import QUICK, call
 from partedvae import PartedVAE
 from partedvae.data import DataError, cache, load, omics
 from partedvae.data.sparse import SparseRows
-from test_cli import QUICK, call
 
 Array = NDArray[Any]
 

@@ -97,7 +97,7 @@ def test_a_label_that_training_never_saw_is_refused_by_name(
 
 
 def test_the_command_measures_rows_held_out_and_other_data(tmp_path: Any) -> None:
-    from test_cli import QUICK, call
+    from command_line import QUICK, call
 
     run = tmp_path / "run"
     assert call("train", "digits", "--labels-per-class", 5, "--holdout", 0.3, "--out", run, *QUICK).returncode == 0

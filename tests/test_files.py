@@ -17,9 +17,9 @@ from safetensors.torch import load_file, save_file
 from sklearn.datasets import load_digits
 from torch import Tensor
 
+from command_line import call
 from partedvae import PartedVAE
 from partedvae.persistence import ModelFileError
-from test_cli import call
 
 RELEASED = sorted((Path(__file__).parent / "fixtures" / "models").iterdir())
 

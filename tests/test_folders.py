@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
+from command_line import QUICK, call
 from partedvae.data import DataError, Dataset, decoding, images, load
 from partedvae.data import cache as cache_module
 from partedvae.data.describe import describe
 from partedvae.data.lazy import in_memory
-from test_cli import QUICK, call
 
 Array = NDArray[Any]
 

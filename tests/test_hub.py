@@ -14,10 +14,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from command_line import QUICK, call
 from partedvae import PartedVAE
 from partedvae.data import DataError, decoding, load
 from partedvae.data.cache import cache_folder
-from test_cli import QUICK, call
 
 Array = NDArray[Any]
 

@@ -12,6 +12,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from command_line import QUICK, call
 from partedvae import PartedVAE, ondemand
 from partedvae.data import DataError, Dataset, load
 from partedvae.data.dataset import Numbered
@@ -20,7 +21,6 @@ from partedvae.data.sprites import Sprites
 from partedvae.labels import Attribute
 from partedvae.layout import Layout
 from partedvae.ondemand import OnDemand
-from test_cli import QUICK, call
 
 Array = NDArray[Any]
 

@@ -17,6 +17,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from numpy.typing import NDArray
 
+from command_line import QUICK, call
 from partedvae import PartedVAE, streaming
 from partedvae.batches import Observations
 from partedvae.data import DataError, Dataset, Reading, load, stream
@@ -24,7 +25,6 @@ from partedvae.data.stream import Stream
 from partedvae.layout import Layout
 from partedvae.ondemand import OnDemand
 from partedvae.streaming import StreamLoader
-from test_cli import QUICK, call
 from test_hub import ANIMALS, encoded, pets, pixels, saved
 
 Array = NDArray[Any]

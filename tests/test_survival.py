@@ -21,11 +21,11 @@ from lightning.pytorch.callbacks import Callback
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 
+from command_line import QUICK, call
 from partedvae import PartedVAE
 from partedvae.checkpoints import LAST, PREVIOUS, CheckpointError, DamagedCheckpointWarning, is_whole
 from partedvae.extra_terms import Seen
 from partedvae.training import Training
-from test_cli import QUICK, call
 
 Array = NDArray[Any]
 Digits = tuple[Array, Array, Array]

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from command_line import QUICK, call
 from partedvae.data import DataError, load
 from table_files import csv_file, parquet_file, pictures
-from test_cli import QUICK, call
 
 FEW = settings(max_examples=60, deadline=None, derandomize=True)
 

@@ -12,13 +12,13 @@ import optuna
 import pytest
 from numpy.typing import NDArray
 
+from command_line import call
 from partedvae import PartedVAE
 from partedvae.config import Config
 from partedvae.data import Dataset, load
 from partedvae.plans import RunError
 from partedvae.settings import SettingError, gather
 from partedvae.tuning import Judged, Look, judged, read_space, search
-from test_cli import call
 
 Array = NDArray[Any]
 
