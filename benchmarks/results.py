@@ -9,90 +9,24 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import product
 from pathlib import Path
-from statistics import mean, stdev
 from typing import Any
 
 import matplotlib as mpl
-from matplotlib.figure import Figure
 
 from beyond import sections
-from comparisons import MEASURES, Difference, Run, Runs, by_task, interval, mean_and_sd, read, spread, values_of
+from by_labels import CURVE, accuracies_by_labels, figure, labels
+from claims import BOUGHT, OURS, claims, not_best
+from comparisons import MEASURES, Difference, Run, Runs, by_task, interval, read, spread, values_of
 from grid import METHODS, ON_TWO_CORES, SEEDS, Cell
 from grid import cells as grid_cells
 from partedvae.persistence import write_whole
 from record import CELLS
 from rivals.ours import ABLATIONS, ADDITIONS
+from titles import DESCRIBED, title
 
 DOCS = Path(__file__).parent.parent / "docs"
-PAGE, CURVE = "results.md", "results_labels.svg"
-
-UNLABELLED = ("JointVAE", "FactorVAE", "β-VAE", "VAE")
-_OURS = "PartedVAE"
-_CLAIMANTS = (_OURS, "our recipe")
-
-
-_OF_CLASSES = ("accuracy", "nll", "ece", "class_from_u", "class_from_z", "class_gap")
-_OF_PICTURES = (
-    "swap_accuracy",
-    "swap_normalised",
-    "generation_accuracy",
-    "generation_diversity",
-    "reconstruction_diversity",
-    "mse",
-    "z_kl",
-    "z_active",
-)
-_OF_FACTORS = (
-    "factor_vae", "beta_vae", "mig", "sap", "modularity", "dci_disentanglement", "dci_completeness", "style_preserved",
-)  # fmt: skip
-_BOUGHT = ("accuracy", "class_gap", "swap_accuracy", "generation_accuracy", "mse", "factor_vae", "novelty_auroc")
-_CLAIMED_ON = ("fashion-mnist", "mnist", "digits", "sprites")
-_HEADLINES = ("accuracy", "class_gap", "swap_accuracy", "generation_accuracy", "mse", "factor_vae", "novelty_auroc")
-
-_TASKS: Mapping[str, tuple[str, str, tuple[tuple[str, ...], ...]]] = {
-    "fashion-mnist": (
-        "Fashion-MNIST, 256 labels",
-        "60,000 training pictures at 16×16, the published weights, 5 epochs.",
-        (_OF_CLASSES, _OF_PICTURES),
-    ),
-    "sprites": (
-        "Sprites",
-        "100,000 squares, ellipses and hearts at 16×16, 10,000 of them labelled with their shape, the published "
-        "weights for dSprites but γ_h = 0, learning rates of 10⁻³ for all methods, 4 epochs. The published capacities "
-        "grow for 96 times as many steps: here z has 15 nats and u 1, not 30 and 5, and JointVAE's z half of its nats "
-        "as well. This was chosen in eight runs of PartedVAE on other rows; no other method was tuned. Measures of "
-        "disentanglement are of u and z side by side.",
-        (_OF_CLASSES, _OF_FACTORS, _OF_PICTURES),
-    ),
-    "digits": (
-        "Digits, 5 labels a class",
-        "scikit-learn's 1,797 digits of 8×8, a fifth of them for testing, preset `paper`.",
-        (_OF_CLASSES, _OF_PICTURES),
-    ),
-    "mnist": (
-        "MNIST, 10 labels a class",
-        "5,000 digits at 16×16, a fifth of them for testing, the published weights, 30 epochs.",
-        (_OF_CLASSES, _OF_PICTURES),
-    ),
-    "digits-novelty": (
-        "A class that training never saw",
-        "Digits without one of the ten, another for each seed; how well the bound on the log-likelihood tells it from "
-        "the others.",
-        (("accuracy", "novelty_auroc"),),
-    ),
-    "fashion-mnist-published": (
-        "Fashion-MNIST, 256 labels, published size",
-        "32×32, 30 epochs.",
-        (_OF_CLASSES, _OF_PICTURES),
-    ),
-    "sprites-published": (
-        "Sprites, published size and steps",
-        "64×64, 80 epochs of 727,280 pictures, 10,000 labels.",
-        (_OF_CLASSES, _OF_FACTORS, _OF_PICTURES),
-    ),
-}
+PAGE = "results.md"
 
 
 def page(cells: Sequence[Mapping[str, Any]], beyond: Sequence[str] = ()) -> str:
@@ -100,12 +34,12 @@ def page(cells: Sequence[Mapping[str, Any]], beyond: Sequence[str] = ()) -> str:
     runs = by_task(cells)
     parts = [
         _INTRODUCTION,
-        *_claims(runs),
-        *_not_best(runs),
+        *claims(runs),
+        *not_best(runs),
         *_ideas(runs),
-        *_labels(runs),
+        *labels(runs),
         *beyond,
-        *(line for task in _TASKS if task in runs for line in _of_task(task, runs[task], _precisions(cells, task))),
+        *(line for task in DESCRIBED if task in runs for line in _of_task(task, runs[task], _precisions(cells, task))),
         _METHODS,
         *_provenance(cells),
     ]
@@ -132,119 +66,6 @@ wide, *not shown* means just that, and of forty comparisons of equal methods one
 """
 
 
-def _claims(runs: Runs) -> list[str]:
-    """What the paper claims, and what came out here."""
-    return [
-        "## The paper's claims",
-        "",
-        *(
-            line
-            for task in _CLAIMED_ON
-            for method in _CLAIMANTS
-            for line in _apart(task, method, runs.get(task, {}).get(method, {}))
-        ),
-        *(line for method in _CLAIMANTS for line in _beats_unlabelled(method, runs.get("sprites", {}))),
-        *(_helps(name, runs) for name in ABLATIONS if any(name in methods for methods in runs.values())),
-        "",
-    ]
-
-
-def _apart(task: str, method: str, ours: Run) -> Iterator[str]:
-    """Whether class and style come apart on a task."""
-    gap, leak = (Difference.of(ours, {seed: {key: 0.0} for seed in ours}, key) for key in ("class_gap", "class_from_z"))
-    if gap is None or leak is None:
-        return
-    outcome = "not shown" if gap.low <= 0 else "shown" if leak.low <= 0 else "shown in part"
-    yield (
-        f"- **Class and style come apart**, {_title(task)}{_by(method)}: {outcome}. The class is "
-        f"{'read better' if gap.low > 0 else 'not shown to be read better'} from u than from z "
-        f"({spread(ours, 'class_from_u')} against {spread(ours, 'class_from_z')}; 0 is chance, 1 is perfect); z "
-        f"{'tells it too' if leak.low > 0 else 'is not shown to tell it'}. A swap with a picture of another class "
-        f"shows the class that u came from in {spread(ours, 'swap_accuracy')} of cases, that of z in "
-        f"{spread(ours, 'swap_style_class')}."
-    )
-
-
-def _by(method: str) -> str:
-    """Whose claim it is, if not that of the method as published."""
-    return "" if method == _OURS else f", {method}"
-
-
-def _beats_unlabelled(ours: str, sprites: Mapping[str, Run]) -> Iterator[str]:
-    """Whether sprites are disentangled better than by models without labels."""
-    for key, what in (("factor_vae", "FactorVAE score"), ("class_gap", "shape read from u less from z")):
-        differences = {
-            method: difference
-            for method in UNLABELLED
-            if (difference := Difference.of(sprites.get(ours, {}), sprites.get(method, {}), key)) is not None
-        }
-        if not differences:
-            continue
-        verdicts = [difference.verdict(MEASURES[key]) for difference in differences.values()]
-        compared = [
-            f"{method} {interval(difference, MEASURES[key].digits)} ({difference.verdict(MEASURES[key])})"
-            for method, difference in differences.items()
-        ]
-        yield (
-            f"- **Better disentangled than models without labels**, sprites, {what}{_by(ours)}: "
-            f"{'shown' if set(verdicts) == {'better'} else 'shown in part' if 'better' in verdicts else 'not shown'}. "
-            f"{spread(sprites[ours], key)}; the difference to {'; to '.join(compared)}."
-        )
-
-
-def _helps(name: str, runs: Runs) -> str:
-    """How often an idea of the paper is shown to help."""
-    verdicts = [
-        difference.verdict(MEASURES[key])
-        for methods in runs.values()
-        for key in _BOUGHT
-        if (difference := Difference.of(methods.get(_OURS, {}), methods.get(name, {}), key)) is not None
-    ]
-    better, worse, same = (verdicts.count(word) for word in ("better", "worse", "same"))
-    found = "not shown" if better <= worse else "shown in part" if better < len(verdicts) else "shown"
-    return (
-        f"- **Every part is needed**, {name}: {found}. Of {len(verdicts)} comparisons below, PartedVAE is shown to be "
-        f"better than without it in {better}, worse in {worse}; in {same} the two are the same."
-    )
-
-
-def _not_best(runs: Runs) -> list[str]:
-    """Every headline in which another method's mean is better than ours."""
-    lines = ["## Where ours is not the best", ""]
-    for task, claimant in product(runs, _CLAIMANTS):
-        methods = runs[task]
-        ours = methods.get(claimant)
-        if ours is None:
-            continue
-        others = {_OURS, *METHODS} - {*ADDITIONS, *(ABLATIONS if claimant != _OURS else ())}
-        for key in _HEADLINES:
-            own = values_of(ours, key)
-            if not own:
-                continue
-            sign = MEASURES[key].better
-            means = {
-                name: mean(values)
-                for name, run in methods.items()
-                if name in {claimant, *others} and (values := values_of(run, key))  # the paper's method and rivals
-            }
-            best = max(means, key=lambda name: sign * means[name])
-            if sign * means[best] <= sign * mean(own):
-                continue
-            difference = Difference.of(ours, methods[best], key)
-            compared = (
-                "fewer than two seeds in common"
-                if difference is None
-                else f"difference {interval(difference, MEASURES[key].digits)}, {difference.verdict(MEASURES[key])}"
-            )
-            ahead = [n for n in means if n not in ABLATIONS and sign * means[n] > sign * mean(own)]
-            lines.append(
-                f"- {_title(task)}, {MEASURES[key].title}: {claimant} {spread(ours, key)}, but {best} has "
-                f"{spread(methods[best], key)} ({compared})"
-                + (f"; rivals ahead: {', '.join(ahead)}." if ahead else "; no rival is ahead.")
-            )
-    return [*lines, ""]
-
-
 def _ideas(runs: Runs) -> list[str]:
     """The ablations, and what we add."""
     return [
@@ -269,16 +90,16 @@ def _compared(
 ) -> Iterator[str]:
     """A table a task of the published method beside others; ``in_order`` has the one that the other is taken from."""
     for task, methods in runs.items():
-        published = methods.get(_OURS, {})
+        published = methods.get(OURS, {})
         gaps = {
-            name: {key: Difference.of(*in_order(published, methods[name]), key) for key in _BOUGHT}
+            name: {key: Difference.of(*in_order(published, methods[name]), key) for key in BOUGHT}
             for name in others
             if name in methods
         }
-        shown = [key for key in _BOUGHT if any(by_key[key] is not None for by_key in gaps.values())]
+        shown = [key for key in BOUGHT if any(by_key[key] is not None for by_key in gaps.values())]
         if not shown:
             continue
-        yield from (f"**{_title(task)}**", "")
+        yield from (f"**{title(task)}**", "")
         yield f"| {said} | " + " | ".join(MEASURES[key].title for key in shown) + " |"
         yield "|---" * (len(shown) + 1) + "|"
         for name, by_key in gaps.items():
@@ -290,66 +111,6 @@ def _compared(
             ]
             yield f"| {name} | " + " | ".join(entries) + " |"
         yield ""
-
-
-def accuracies_by_labels(runs: Runs) -> dict[str, dict[int, Sequence[float]]]:
-    """Accuracy on Fashion-MNIST by method and number of labels."""
-    tasks = {50: "fashion-mnist-50", 100: "fashion-mnist-100", 256: "fashion-mnist", 1000: "fashion-mnist-1000"}
-    few = set(runs.get("fashion-mnist-50", {}))
-    return {
-        method: {
-            n: values
-            for n, task in tasks.items()
-            if (values := values_of(runs.get(task, {}).get(method, {}), "accuracy"))
-        }
-        for method in METHODS
-        if method in few
-    }
-
-
-def _labels(runs: Runs) -> list[str]:
-    curve = accuracies_by_labels(runs)
-    if not curve:
-        return []
-    numbers = sorted({n for points in curve.values() for n in points})
-    return [
-        "## How many labels",
-        "",
-        "Accuracy on Fashion-MNIST.",
-        "",
-        f"![Accuracy by number of labels](images/{CURVE})",
-        "",
-        "| method | " + " | ".join(f"{n:,} labels" for n in numbers) + " |",
-        "|---" * (len(numbers) + 1) + "|",
-        *(
-            f"| {method} | " + " | ".join(mean_and_sd(points[n], 3) if n in points else "" for n in numbers) + " |"
-            for method, points in curve.items()
-        ),
-        "",
-    ]
-
-
-def figure(runs: Runs) -> Figure:
-    """Accuracy by number of labels, a line a method."""
-    made = Figure(figsize=(7, 4), layout="constrained")
-    axes = made.subplots()
-    for (method, points), marker in zip(accuracies_by_labels(runs).items(), "osv^D", strict=False):
-        numbers = sorted(points)
-        means = [mean(points[n]) for n in numbers]
-        deviations = [stdev(points[n]) if len(points[n]) > 1 else 0.0 for n in numbers]
-        ours = method == _OURS
-        axes.errorbar(
-            numbers, means, deviations, label=method, marker=marker, capsize=3, linewidth=2.5 if ours else 1.2,
-            zorder=3 if ours else 2,
-        )  # fmt: skip
-    axes.set_xscale("log")
-    axes.set_xticks([50, 100, 256, 1000], ["50", "100", "256", "1,000"])
-    axes.minorticks_off()
-    axes.set_xlabel("labels, of 60,000 pictures")
-    axes.set_ylabel("accuracy on the test pictures")
-    axes.grid(alpha=0.3)
-    axes.legend(frameon=False)
-    return made
 
 
 def _precisions(cells: Sequence[Mapping[str, Any]], task: str) -> dict[str, str]:
@@ -365,7 +126,7 @@ def _shorter(precisions: Mapping[str, str]) -> str:
 
 
 def _of_task(task: str, methods: Mapping[str, Run], precisions: Mapping[str, str]) -> Iterator[str]:
-    title, description, tables = _TASKS[task]
+    title, description, tables = DESCRIBED[task]
     yield from [f"## {title}", "", description + _shorter(precisions), ""]
     for keys in tables:
         shown = [key for key in keys if any(values_of(run, key) for run in methods.values())]
@@ -438,12 +199,6 @@ def _missing(cells: Sequence[Mapping[str, Any]]) -> list[str]:
     if not by_task:
         return []
     return ["Not computed yet:", "", *(f"- {task}: {', '.join(methods)}" for task, methods in by_task.items())]
-
-
-def _title(task: str) -> str:
-    if task in _TASKS:
-        return _TASKS[task][0]
-    return f"Fashion-MNIST, {int(task.removeprefix('fashion-mnist-')):,} labels"
 
 
 def main() -> None:

@@ -14,13 +14,14 @@ import pytest
 import grid
 import oracle as oracle_module
 from beyond import sections
+from by_labels import CURVE, accuracies_by_labels, figure
 from comparisons import Difference, Measure, by_task, read
 from grid import METHODS, Cell, cells, compute
 from measured import measured
 from oracle import Oracle
 from partedvae.data import load
 from record import CELLS
-from results import CURVE, DOCS, PAGE, accuracies_by_labels, figure, page
+from results import DOCS, PAGE, page
 from rivals.learned import most_telling_first
 from rivals.ours import ABLATIONS, ADDITIONS
 from tasks import TASKS, Task
