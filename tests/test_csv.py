@@ -150,6 +150,11 @@ def test_a_stray_word_among_measurements_makes_no_labels_of_them(tmp_path: Path)
         (tmp_path / "t.csv").write_text("\n".join(["width,height,animal", *rows]))
         with pytest.raises(DataError, match=r"line 2: column width holds '0[.,].*', which is not read as a number"):
             load(str(tmp_path / "t.csv"))
+    few = ["x;y;kind", *[f"{value},5;{value};{kind}" for value, kind in zip(range(12), ["cat", "dog"] * 6, strict=True)]]
+    (tmp_path / "t.csv").write_text("\n".join(few))  # few values, but none that a class would be called
+    with pytest.raises(DataError, match=r"line 2: column x holds '0,5', which is not read as a number"):
+        load(str(tmp_path / "t.csv"))
+    assert len(load(str(tmp_path / "t.csv"), labels=("x", "kind")).attributes) == 2
     words = ["1", "2"] * 29 + ["other", "1"]  # few values: classes that some call by numbers
     (tmp_path / "t.csv").write_text("\n".join(["x,kind", *[f"{i},{word}" for i, word in enumerate(words)]]))
     assert sorted(map(str, load(str(tmp_path / "t.csv")).attributes[0].classes)) == ["1", "2", "other"]

@@ -30,6 +30,19 @@ NAMED_IN_THE_INTERFACE = {
 }  # fmt: skip
 
 
+def test_bytes_mean_to_the_measures_what_they_mean_to_the_model(digits: tuple[Array, Array, Array]) -> None:
+    """A model of floats beyond [0, 1] takes bytes for the numbers that they are."""
+    x, y, _ = digits
+    whole = np.rint(x * 240)
+    model = PartedVAE(u_dim=4, z_dim=2, hidden_dim=32, max_epochs=2, random_state=0).fit(whole[:200], y[:200])
+    floats, bytes_ = (
+        evaluate(model, given[100:], y[100:], oracle_data=(given[:100], y[:100]), n_pairs=100)
+        for given in (whole, whole.astype(np.uint8))
+    )
+    assert floats["mse"] > 1
+    assert bytes_ == pytest.approx(floats, rel=1e-5, nan_ok=True)
+
+
 def test_measures_of_digits_agree_with_the_model(fitted: PartedVAE, digits: tuple[Array, Array, Array]) -> None:
     x, y, _ = digits
     found = evaluate(fitted, x[100:], y[100:], oracle_data=(x[:100], y[:100]), n_pairs=300)

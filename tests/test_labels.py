@@ -172,6 +172,9 @@ def test_equal_observations_with_different_labels_are_reported(blobs: tuple[Arra
         quick().fit(x, few)
     few[50] = 0
     quick().fit(x, few)  # no warning, which would be an error here
+    x[:] = x[0]
+    with pytest.warns(ConflictingLabelsWarning, match="such as rows 0, 1, 2, 3, 4 and 75 more"):
+        quick().fit(x, y)
 
 
 @pytest.mark.parametrize(
@@ -225,6 +228,37 @@ def test_soft_labels_are_known_wherever_labels_are(blobs: tuple[Array, Array]) -
     hard = np.where(np.arange(80) % 2, y, -1)
     expected = quick().fit(x, soft).calibrate(x, hard).predict_proba(x)
     np.testing.assert_array_equal(model.calibrate(x, soft).predict_proba(x), expected)
+
+
+def test_soft_labels_with_names_are_found_by_name(blobs: tuple[Array, Array]) -> None:
+    x, y = blobs
+    soft = pd.DataFrame(np.where(np.eye(2)[y] == 1, 0.9, 0.1), columns=["cat", "dog"])
+    model = quick(max_epochs=20).fit(x, soft)
+    right = model.score(x, soft)
+    assert right > 0.9
+    assert model.score(x, soft[["dog", "cat"]]) == model.score(x, soft.to_numpy()) == right
+    assert model.score(x, soft.set_axis(["a", "b"], axis=1)) == right  # no name is known: in order
+    with pytest.raises(ValueError, match="y has no column 'dog', which is a class"):
+        model.score(x, soft.set_axis(["cat", "cow"], axis=1))
+
+
+def test_probabilities_of_one_class_only_are_refused(blobs: tuple[Array, Array]) -> None:
+    x, _ = blobs
+    with pytest.raises(ValueError, match="y has one class, 0"):
+        quick().fit(x, np.tile([1.0, 0.0], (len(x), 1)))
+
+
+def test_a_label_that_fit_never_saw_is_not_predicted(blobs: tuple[Array, Array]) -> None:
+    x, y = blobs
+    model = quick(max_epochs=20).fit(x, y)
+    strange = np.where(np.arange(len(y)) < 20, 7, y)
+    expected = np.mean(model.predict(x) == strange)
+    assert model.score(x, strange) == pytest.approx(expected)
+    codes, attribute = np.where(strange == 7, 2, y)[:, None], Attribute("class", np.array([0, 1, 7]))
+    data = Dataset(x, codes, (attribute,), Numbered(range(len(x))))
+    assert model.score(data) == pytest.approx(expected)
+    with pytest.raises(ValueError, match="7"):
+        model.calibrate(x, strange)
 
 
 def test_what_is_held_out_leaves_each_class_a_label() -> None:

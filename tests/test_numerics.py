@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from partedvae import PartedVAE
 
@@ -122,7 +123,9 @@ def test_tables_of_any_kind(
         (NORMAL * 1e300, r"too large for float32, at row 0, column 0"),
         (np.where(PICTURES == PICTURES[3, 2, 1], 1e39, PICTURES), r"too large for float32, at row 3, pixel \(2, 1\)"),
         (np.where(PICTURES == PICTURES[3, 2, 1], -np.inf, PICTURES), r"infinity at row 3, pixel \(2, 1\)"),
-        (NORMAL + np.array([0, 0, 1e9, 0, 0]), r"Column 2 of X varies by less than float32 can tell"),
+        (NORMAL + np.array([0, 0, 1e9, 0, 0]), r"Column 2 of X varies by little more than float32 can tell"),
+        (csr_array(NORMAL + np.array([0, 0, 1e9, 0, 0])), r"Column 2 of X varies by little more than float32 can tell"),
+        (NORMAL + np.arange(len(NORMAL))[:, None] * [0, 1, 0, 0, 0] + [0, 1e9, 0, 0, 0], r"Column 1 of X varies by"),
     ],
 )
 def test_what_cannot_be_computed_with_is_refused_by_name(x: Array, message: str) -> None:

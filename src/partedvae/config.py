@@ -92,7 +92,7 @@ class Config(BaseModel):
         ge=0,
         lt=1,
         description="share of the labels of each class, beyond five, that teach only in the second half of the epochs; "
-        "until then they tell how sure to be; 0: as published",
+        "until then they tell how sure to be; with early_stopping none waits; 0: as published",
     )
     lr: float = Field(1e-3, gt=0, description="learning rate of the main Adam")
     lr_labelled: float = Field(3e-3, gt=0, description="learning rate of the labelled Adam")

@@ -14,6 +14,7 @@ from partedvae.data.lazy import is_stream, take
 from partedvae.ondemand import OnDemand, Raw
 
 _COMPARED = 100_000  # labelled observations
+_NAMED = 5  # of a group
 
 
 class ConflictingLabelsWarning(UserWarning):
@@ -29,7 +30,8 @@ def warn_of_conflicts(x: Raw, known: NDArray[Any]) -> None:
     labelled = take(x.rows, rows.numpy()) if isinstance(x, OnDemand) else x[rows].numpy()
     groups = find_duplicates(labelled, codes[rows.numpy()]).conflicts
     if groups:
-        found = ", ".join(map(str, rows[list(groups[0])].tolist()))
+        first = rows[list(groups[0])].tolist()
+        found = ", ".join(map(str, first[:_NAMED])) + (f" and {len(first) - _NAMED} more" if first[_NAMED:] else "")
         warnings.warn(
             f"{len(groups)} groups of equal observations have different labels, such as rows {found}.",
             ConflictingLabelsWarning,

@@ -236,7 +236,7 @@ class PartedVAE(Predicts, Encodes, Generates, BaseEstimator):  # type: ignore[mi
             others = self._read(x)
             training = given
             validation = Observations(others, torch.from_numpy(known_as(x, y, len(others), attributes)))
-        if config.supervised:
+        if config.supervised and not config.early_stopping:  # which may end the run before they join
             training = with_late_labels(training, config.calibration_fraction, config.max_epochs, seed)
         if config.early_stopping and validation is None:
             raise ValueError("early_stopping needs validation_fraction > 0, or validation_data in fit.")

@@ -92,13 +92,21 @@ def encode_distinct(name: str, values: Sequence[Any]) -> tuple[Integers, Attribu
     return _numbered([column], [mask], [attribute])[:, 0], attribute
 
 
-def encode_as(y: object, n_rows: int, attributes: Sequence[Attribute]) -> Integers:
+def encode_as(y: object, n_rows: int, attributes: Sequence[Attribute], *, lenient: bool = False) -> Integers:
     """Labels as integers (N, A) of attributes that are known already; of probabilities, the most probable class.
 
-    Columns with names are found by name, if all attributes are among them; if none is, they are taken in order.
+    Columns with names are found by name, if all attributes (or classes) are among them; if none is, they are taken in
+    order.
+
+    Args:
+        y: labels (N,) or (N, A), or class probabilities (N, K).
+        n_rows: how many there should be.
+        attributes: those that are known.
+        lenient: number a label that is none of its attribute's classes after the last of them.
 
     Raises:
-        ValueError: another number of attributes, or a label that is none of its attribute's classes.
+        ValueError: another number of attributes, or, unless ``lenient``, a label that is none of its attribute's
+            classes.
 
     >>> animal, age = Attribute("animal", np.array(["cat", "dog"])), Attribute("age", np.array([1, 2]))
     >>> encode_as([["dog", 1], [None, 2]], 2, [animal, age]).tolist()
@@ -106,7 +114,7 @@ def encode_as(y: object, n_rows: int, attributes: Sequence[Attribute]) -> Intege
     """
     found = soft(y) if len(attributes) == 1 else None
     if found is not None and found[0].shape == (n_rows, len(attributes[0].classes)):
-        probabilities = found[0]
+        probabilities = _in_order_of(attributes[0], *found) if hasattr(y, "columns") else found[0]
         return np.where(probabilities.any(axis=1), probabilities.argmax(axis=1), MISSING)[:, None]
     names, columns = columns_of(y, n_rows)
     known = [attribute.name for attribute in attributes]
@@ -118,7 +126,18 @@ def encode_as(y: object, n_rows: int, attributes: Sequence[Attribute]) -> Intege
     if len(columns) != len(attributes):
         raise ValueError(f"y has {len(columns)} attributes; the model was fit on {len(attributes)}.")
     missing = [_missing(column) for column in columns]
-    return _numbered(columns, missing, attributes)
+    return _numbered(columns, missing, attributes, lenient=lenient)
+
+
+def _in_order_of(known: Attribute, probabilities: Array, own: Attribute) -> Array:
+    """Probabilities of classes with names, in the order of a known attribute that has the same ones."""
+    names, wanted = own.classes.tolist(), known.classes.tolist()
+    if not set(names) & set(wanted):
+        return probabilities
+    absent = [name for name in wanted if name not in names]
+    if absent:
+        raise ValueError(f"y has no column {absent[0]!r}, which is a class that the model was fit on.")
+    return probabilities[:, [names.index(name) for name in wanted]]
 
 
 def soft(y: object) -> tuple[Array, Attribute] | None:
@@ -156,11 +175,16 @@ def complete(y: object, n_rows: int) -> NDArray[np.bool_]:
     return found
 
 
-def _numbered(columns: Sequence[Array], missing: Sequence[Array], attributes: Sequence[Attribute]) -> Integers:
+def _numbered(
+    columns: Sequence[Array], missing: Sequence[Array], attributes: Sequence[Attribute], lenient: bool = False
+) -> Integers:
     codes = np.full((len(columns[0]), len(columns)), MISSING, dtype=np.int64)
     for a, (column, mask, attribute) in enumerate(zip(columns, missing, attributes, strict=True)):
         numbers = {label: number for number, label in enumerate(attribute.classes.tolist())}
         rows = np.flatnonzero(~mask)
+        if lenient:
+            codes[rows, a] = [numbers.get(label, len(numbers)) for label in column[rows].tolist()]
+            continue
         try:
             codes[rows, a] = [numbers[label] for label in column[rows].tolist()]
         except KeyError:

@@ -12,7 +12,6 @@ from partedvae.temperature import scale_classes, temperatures
 
 _FIRST = 5  # labels of a class that teach from the beginning: there, each one more is worth more than a temperature
 _ENOUGH = 1_000  # labels in all, for a temperature
-_JOINING = 0.5  # of the epochs
 
 
 def with_late_labels(given: Observations, fraction: float, max_epochs: int, seed: int) -> Observations:
@@ -24,22 +23,21 @@ def with_late_labels(given: Observations, fraction: float, max_epochs: int, seed
     Args:
         given: observations and all labels.
         fraction: of the labels of a class beyond its first five; in all at most a thousand.
-        max_epochs: of the run, half of which pass before; a run of one epoch does without them.
+        max_epochs: of the run, half of which pass before; in a run of one epoch none joins late.
         seed: of the choice.
     """
     labelled = known_rows(given.labels).nonzero()[:, 0]
-    if fraction == 0 or not len(labelled):
+    if fraction == 0 or not len(labelled) or max_epochs < 2:
         return given
-    share = min(fraction, _ENOUGH / len(labelled))
     order = labelled[torch.randperm(len(labelled), generator=torch.Generator().manual_seed(seed))]
     classes = as_classes(given.labels[order])[:, 0] + 1  # 0: another attribute has a label, the first has none
     beyond = (classes.bincount() - _FIRST).clamp(min=0).double()
     late = torch.zeros(len(given.x), dtype=torch.bool)
-    late[order[ranks(classes) < (share * beyond).round()[classes]]] = True
+    late[order[ranks(classes) < (fraction * beyond).round()[classes]][:_ENOUGH]] = True
     rows = but_for_the_first(late, given.labels, _FIRST).nonzero()[:, 0]
     if not len(rows):
         return given
-    return Observations(given.x, given.labels, Late(rows, max(1, round(_JOINING * max_epochs))))
+    return Observations(given.x, given.labels, Late(rows, max_epochs // 2))
 
 
 class Waiting(nn.Module):

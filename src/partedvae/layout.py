@@ -9,12 +9,14 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 from torch import Tensor
 
 from partedvae.data.lazy import Rows, chunks
 
 Array = NDArray[Any]
 _LARGEST = float(np.finfo(np.float32).max)
+_NOTICED = 0.01  # of the range of a column
 
 Kind = Literal["features", "grey", "channels_first", "channels_last"]
 
@@ -119,12 +121,30 @@ def first_not_finite(x: Rows, names: Sequence[str] = ()) -> str | None:
     return None
 
 
-def first_flattened(features: Array) -> int | None:
-    """The first column of features that float32 would make constant although it varies; ``None`` if there is none.
+def first_flattened(features: Any) -> int | None:
+    """The first column that float32 would round by more than a hundredth of its range; ``None`` if there is none.
+
+    Args:
+        features: (N, F), an array, lazy rows or a sparse matrix.
 
     >>> first_flattened(np.array([[0.0, 1e9], [1.0, 1e9 + 1]]))
     1
     """
-    least, most = features.min(axis=0), features.max(axis=0)
-    lost = np.flatnonzero((least < most) & (least.astype(np.float32) == most.astype(np.float32)))
+    if np.can_cast(features.dtype, np.float32):
+        return None
+    if issparse(features):
+        found = features.tocsc()
+        least, most = (ends.toarray().ravel() for ends in (found.min(axis=0), found.max(axis=0)))
+        rounded = abs(found - found.astype(np.float32)).max(axis=0).toarray().ravel()
+    else:
+        ends = [(part.min(axis=0), part.max(axis=0), _rounded(part)) for _, part in chunks(features)]
+        lows, highs, errors = zip(*ends, strict=True)
+        least, most, rounded = np.min(lows, axis=0), np.max(highs, axis=0), np.max(errors, axis=0)
+    lost = np.flatnonzero((least < most) & (rounded > _NOTICED * (most - least)))
     return int(lost[0]) if len(lost) else None
+
+
+def _rounded(part: Array) -> Array:
+    """How far float32 is from the values of each column, at most."""
+    errors: Array = np.abs(part - part.astype(np.float32)).max(axis=0)
+    return errors

@@ -76,11 +76,11 @@ class ReadsObservations:
         wrong = first_not_finite(rows, names or getattr(self, "feature_names_in_", ()))
         if wrong is not None:
             raise ValueError(f"Input X contains {wrong}. Remove or fill in what is not finite.")
-        if fitting and not lazy and layout.kind == "features":
-            column = first_flattened(rows)
+        if fitting and layout.kind == "features":
+            column = first_flattened(rows.matrix if isinstance(rows, SparseRows) else rows)
             if column is not None:
                 raise ValueError(
-                    f"Column {column} of X varies by less than float32 can tell of numbers of its size. "
+                    f"Column {column} of X varies by little more than float32 can tell of numbers of its size. "
                     "Subtract its mean first."
                 )
         return OnDemand(rows, layout) if lazy else layout.to_tensor(rows)
@@ -120,7 +120,7 @@ def require_range(raw: Raw, scaling: Scaling, called: str = "X") -> None:
     Raises:
         ValueError: it says what to do.
     """
-    in_unit_range = raw.ndim == 4 and float(scaling.byte_scale) < 1
+    in_unit_range = raw.ndim == 4 and scaling.divides_bytes
     if raw.ndim != 4 or (in_unit_range and raw.dtype == torch.uint8):
         return
     least, most = extent(raw)

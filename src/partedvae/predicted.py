@@ -44,16 +44,22 @@ class Predicts(Fitted, ClassifierMixin):  # type: ignore[misc]  # scikit-learn h
     def score(self, X: Observed, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None) -> float:
         """Accuracy over the labels that are not missing; the mean over attributes if there are several.
 
+        A label that fit never saw is one that is not predicted, unless all are: then y is of something else.
+
         Args:
             X: observations; or a :class:`partedvae.data.Dataset`, whose labels are those to be right about.
             y: labels in place of those.
             sample_weight: (N,), how much each observation counts.
 
         Raises:
-            ValueError: y has no label at all.
+            ValueError: y has no label at all, or none that fit saw.
         """
         predicted = self._most_probable(X)
-        known = known_as(X if y is None else None, y, len(predicted), self.attributes_)
+        given = X if y is None else None
+        known = known_as(given, y, len(predicted), self.attributes_, lenient=True)
+        n_classes = [len(attribute.classes) for attribute in self.attributes_]
+        if not ((known != labels.MISSING) & (known < n_classes)).any():
+            known_as(given, y, len(predicted), self.attributes_)
         weight = np.ones(len(known)) if sample_weight is None else np.asarray(sample_weight, dtype=float)
         if weight.shape != (len(known),) or not (np.isfinite(weight) & (weight >= 0)).all():
             raise ValueError(f"sample_weight should be {len(known)} numbers of at least 0, one an observation.")

@@ -7,6 +7,8 @@ from torch import Tensor, nn
 
 from partedvae.ondemand import Raw, parts
 
+_ROUNDING = 1e-13  # of the largest value; columns that vary at all in 32 bits spread more, up to 10¹¹ rows
+
 
 class Scaling(nn.Module):
     """x = (raw − offset) / scale, kept with the model so that what it learnt is applied wherever it goes.
@@ -51,8 +53,13 @@ class Scaling(nn.Module):
             mean, spread, largest = _moments(raw)
             # Rounding alone gives a constant column of large values a tiny spread.
             scaling.offset.copy_(mean)
-            scaling.scale.copy_(torch.where(spread <= 1e-7 * largest, 1.0, spread))
+            scaling.scale.copy_(torch.where(spread <= _ROUNDING * largest, 1.0, spread))
         return scaling
+
+    @property
+    def divides_bytes(self) -> bool:
+        """Whether bytes are pictures in [0, 1]; if not, they are the numbers that they hold."""
+        return float(self.byte_scale) < 1
 
     def forward(self, raw: Tensor) -> Tensor:
         """Observations (N, …) as the networks see them."""

@@ -29,18 +29,20 @@ def labels_of(X: Any, y: Any, n_rows: int) -> tuple[Array, list[Attribute]]:
     probabilities, attribute = soft
     if len(probabilities) != n_rows:
         raise ValueError(f"X has {n_rows} rows and y has {len(probabilities)}: they should have as many.")
+    labels.require_two(attribute.classes[probabilities.any(axis=0)], "y")
     return probabilities, [attribute]
 
 
-def known_as(X: Any, y: Any, n_rows: int, attributes: Sequence[Attribute]) -> labels.Integers:
+def known_as(X: Any, y: Any, n_rows: int, attributes: Sequence[Attribute], *, lenient: bool = False) -> labels.Integers:
     """Labels as numbers (N, A) of attributes that a model knows, −1 where missing; a data set's are found by name.
 
     Raises:
-        ValueError: a label that training never saw, other attributes, or labels given twice.
+        ValueError: a label that training never saw, unless ``lenient``, which numbers it after the last class; other
+            attributes, or labels given twice.
     """
     if not isinstance(X, Dataset):
         nothing = np.full((n_rows, len(attributes)), labels.MISSING)
-        return nothing if y is None else given_labels.encode_as(y, n_rows, attributes)
+        return nothing if y is None else given_labels.encode_as(y, n_rows, attributes, lenient=lenient)
     if y is not None:
         raise ValueError(_GIVEN_TWICE)
     codes = labels.recoded(X.codes, X.attributes, attributes)
@@ -49,6 +51,9 @@ def known_as(X: Any, y: Any, n_rows: int, attributes: Sequence[Attribute]) -> la
         for column, own in zip(X.codes.T, X.attributes, strict=True):
             strange = np.flatnonzero((column != labels.MISSING) & (codes[:, a] == labels.MISSING))
             if len(strange) and (single or own.name == attribute.name):
+                if lenient:
+                    codes[strange, a] = len(attribute.classes)
+                    continue
                 row = int(strange[0])
                 label, known = own.classes.tolist()[column[row]], ", ".join(map(str, attribute.classes))
                 raise ValueError(

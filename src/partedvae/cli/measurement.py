@@ -55,9 +55,11 @@ def evaluate(
         taught = None
         plan = plans.plan_of(run, data, given.get("split"))
         if plan is not None:
+            kept = plan.held_out
+            instead = "Without DATA the rows that it held out are measured." if kept else "--holdout keeps some."
             typer.echo(
-                f"Warning: {plan.n_rows - len(plan.held_out):,} rows of {data} trained this run, and what is measured "
-                "on them flatters it. Without DATA the rows that it held out are measured.",
+                f"Warning: {plan.n_rows - len(kept):,} rows of {data} trained this run, and what is measured "
+                f"on them flatters it. {instead}",
                 err=True,
             )
     found = measure(model, shown, oracle_data=taught, random_state=seed)

@@ -61,7 +61,7 @@ def encode_labels(
     """Labels as numbers, where what blank text and ``reading.missing`` name is missing; none at all for ``None``."""
     if y is None:
         return np.empty((n_rows, 0), dtype=np.int64), ()
-    if given_labels.soft(y) is not None:
+    if y.dtype.kind == "f" and given_labels.soft(y) is not None:
         raise DataError(
             f"{where}: y has class probabilities. A file has labels; probabilities are learned from by "
             "PartedVAE.fit(X, y) in Python."

@@ -71,12 +71,13 @@ class CsvTable:
         return x
 
     def stray_text(self, name: str) -> tuple[int, str] | None:
-        """Seems to be: nine of ten cells are numbers, some perhaps with commas, and of more than twenty values."""
+        """Seems to be: all cells are numbers, some with commas; or nine of ten are, and of more than twenty values."""
         filled = [(row, cell) for row, cell in enumerate(self._columns[name]) if cell]
         strays = [(row, cell) for row, cell in filled if _as_floats([cell]) is None]
         texts = [cell for _, cell in strays if not _WITH_COMMA.fullmatch(cell)]
         n_values = len({cell for _, cell in filled}) - len(set(texts))
-        return strays[0] if strays and 10 * len(texts) <= len(filled) and n_values > 20 else None
+        many = 10 * len(texts) <= len(filled) and n_values > 20
+        return strays[0] if strays and (many or not texts) else None
 
     def texts(self, name: str) -> list[str]:
         """A column as text."""

@@ -90,6 +90,8 @@ def evaluate(
     with warnings.catch_warnings():
         # Names of columns are looked at once; from then on observations are arrays.
         warnings.filterwarnings("ignore", message="X does not have valid feature names")
+        # The rows need not have all classes.
+        warnings.filterwarnings("ignore", message="y_pred contains classes not in y_true")
         shown = _Shown.of(model, X, y, factors, max_rows, random_state)
         found = Evaluation()
         found.update(_reconstruction(model, shown))
@@ -130,6 +132,7 @@ class _Shown:
             if hasattr(X, "columns"):
                 model.predict(X[:1])  # refuses names that are not those of fit
             x = X.tocsr()[rows].toarray() if issparse(X) else np.asarray(X)[rows]
+        x = _as_the_model_takes(model, x)
         if factors is not None:
             known = np.asarray(factors).reshape(n_rows, -1)[rows]
         encoded, drawn = model.encode(x), model.draw_codes(x, random_state=seed)
@@ -303,7 +306,12 @@ def _taught(model: Any, oracle_data: Any, a: int) -> tuple[Array, Array]:
         x = np.asarray(oracle_data[0])
         codes = encode_as(oracle_data[1], len(x), model.attributes_)
     known = codes[:, a] != MISSING
-    return x[known], codes[known, a]
+    return _as_the_model_takes(model, x[known]), codes[known, a]
+
+
+def _as_the_model_takes(model: Any, x: Array) -> Array:
+    """Observations; bytes that are not divided by 255, since fit saw other numbers, as the numbers that they hold."""
+    return x if x.dtype != np.uint8 or model.net_.scaling.divides_bytes else x.astype(np.float32)
 
 
 def _join(found: Evaluation, parts: Sequence[Evaluation], names: Sequence[str]) -> None:
