@@ -6,6 +6,7 @@ Commands import what they work with when they are called: ``--help`` would wait 
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -50,6 +51,9 @@ def _common(
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line; the one place where errors become lines and exit statuses."""
     words = sys.argv[1:] if arguments is None else list(arguments)
+    # What torch advises its programmers, such as how to set up several processes, is nothing to a user. Torch looks at
+    # this when it is loaded.
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     status: str | int | None = 0
     try:
         with warnings.catch_warnings(), _leaving_when_asked():

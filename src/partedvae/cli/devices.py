@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -75,8 +76,6 @@ def _ask_lightning(options: Mapping[str, Any]) -> None:
 
 def _check_machines(trainer: Trainer) -> None:
     """Machines that nothing tells of each other would wait for ever."""
-    import os
-
     from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 
     alone = isinstance(getattr(trainer.strategy, "cluster_environment", None), LightningEnvironment)
@@ -89,8 +88,6 @@ def _check_machines(trainer: Trainer) -> None:
 
 def _check_processes(accelerator: str, devices: str) -> None:
     """On processors Lightning starts as many processes as it is told, and more than there are only wait."""
-    import os
-
     import torch
 
     processors = os.cpu_count() or 1
