@@ -84,6 +84,12 @@ class Config(BaseModel):
         description="weight, beside the labels, of what the predictor should say of changed and blended observations; "
         "0: as published",
     )
+    consistency_steps: int = Field(
+        5_000,
+        ge=1,
+        description="steps for which consistency counts; over as many more it fades, before wrong guesses confirm each "
+        "other",
+    )
     balance_labels: bool = Field(
         True, description="deal labelled observations so that all classes come equally often, however few one has"
     )

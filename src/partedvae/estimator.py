@@ -106,6 +106,7 @@ class PartedVAE(Predicts, Encodes, Generates, BaseEstimator):  # type: ignore[mi
         batch_size: int = _DEFAULT.batch_size,
         supervised: bool = _DEFAULT.supervised,
         consistency: float = _DEFAULT.consistency,
+        consistency_steps: int = _DEFAULT.consistency_steps,
         balance_labels: bool = _DEFAULT.balance_labels,
         calibration_fraction: float = _DEFAULT.calibration_fraction,
         lr: float = _DEFAULT.lr,
@@ -148,6 +149,7 @@ class PartedVAE(Predicts, Encodes, Generates, BaseEstimator):  # type: ignore[mi
         self.batch_size = batch_size
         self.supervised = supervised
         self.consistency = consistency
+        self.consistency_steps = consistency_steps
         self.balance_labels = balance_labels
         self.calibration_fraction = calibration_fraction
         self.lr = lr

@@ -34,6 +34,17 @@ def sharpness(step: int, steps: int) -> float:
     return 1.0 + (SHARPEST - 1.0) * min(1.0, step / steps)
 
 
+def fading(step: int, steps: int) -> float:
+    """What is left of a weight: all of it for ``steps`` steps, nothing after as many more, linearly in between.
+
+    w(t) = min(1, max(0, 2 − t / T))
+
+    >>> [fading(step, steps=100) for step in (0, 100, 150, 200, 1000)]
+    [1.0, 1.0, 0.5, 0.0, 0.0]
+    """
+    return min(1.0, max(0.0, 2.0 - step / steps))
+
+
 def annealed(step: int, steps: int, end: float) -> float:
     """What is left of a learning rate: all of it at first, ``end`` of it after ``steps`` steps, by a cosine.
 

@@ -27,7 +27,7 @@ from partedvae.late_labels import Waiting
 from partedvae.model import PartedModel, Posterior
 from partedvae.objective import Terms, cross_entropy, targets_of
 from partedvae.recorder import HINT, Record, Recorder, TrainingDivergedError, all_finite, require_finite
-from partedvae.schedules import annealed, capacity, sharpness
+from partedvae.schedules import annealed, capacity, fading, sharpness
 from partedvae.streaming import StreamLoader
 
 _BATCHES_REMEMBERED = 4  # enough to have of each of ten classes two dozen; older ones are of another encoder
@@ -278,9 +278,15 @@ class Training(lightning.LightningModule):
         targets = targets_of(batch.labels, layout)
         if guessed is None:
             return {"cross_entropy": cross_entropy(self._log_classes(labelled), targets, layout)}
+        weight = self.config.consistency * fading(self.steps_taken, self.config.consistency_steps)
         x, guesses = guessed
         # Labelled pictures are changed and blended too: few as they are, they would be learned by heart. Features are
         # not: which class a row is of may lie in how its values go together, and that the label vouches for.
+        if not weight:
+            if not self.keep_labelled:
+                labelled, targets = blended(changed(labelled, self.augment, self.noise), targets, self.noise)
+            known = cross_entropy(self._log_classes(labelled), targets, layout)
+            return {"cross_entropy": known, "consistency": torch.zeros_like(known)}
         if self.keep_labelled:
             x = changed(x, self.augment, self.noise)
         else:
@@ -290,7 +296,7 @@ class Training(lightning.LightningModule):
         of_labelled, of_all = self._log_classes(torch.cat([labelled, x])).split([len(labelled), len(x)])
         return {
             "cross_entropy": cross_entropy(of_labelled, targets, layout),
-            "consistency": self.config.consistency * disagreement(of_all, guesses),
+            "consistency": weight * disagreement(of_all, guesses),
         }
 
     def _log_classes(self, x: Tensor) -> Tensor:
