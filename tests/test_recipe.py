@@ -114,6 +114,28 @@ def test_classes_that_are_alone_are_compared_with_nothing() -> None:
     assert z.grad.abs().max() == 0
 
 
+@pytest.mark.parametrize("own", [True, False], ids=["augment", "features"])
+def test_consistency_fades_and_then_only_the_labelled_are_changed(own: bool) -> None:
+    """Three steps an epoch: all of it for three, none from the sixth on."""
+    x, y = np.random.default_rng(0).normal(size=(60, 4)), np.where(np.arange(60) < 12, np.arange(60) % 2, -1)
+    changed: list[int] = []
+
+    def noisy(x: Tensor, generator: torch.Generator) -> Tensor:
+        changed.append(len(x))
+        return x + 0.1 * torch.randn(x.shape, generator=generator)
+
+    settings = SMALL | {"max_epochs": 4, "batch_size": 20, "calibration_fraction": 0.0, "fit_prior": False}
+    more: dict[str, Any] = {"augment": noisy} if own else {}
+    model = PartedVAE(**settings, **more, consistency_steps=3).fit(x, y)
+    consistency = [record["consistency"] for record in model.history_]
+    assert consistency[2:] == [0, 0]
+    assert min(consistency[:2]) > 0
+    assert changed == ([12 + 20] * 5 + [12] * 7 if own else [])
+    longer = PartedVAE(**settings, **more, consistency_steps=100).fit(x, y).history_
+    assert longer[0] == model.history_[0]
+    assert longer[1] != model.history_[1]
+
+
 def test_memory_holds_the_latest_codes_and_only_in_training() -> None:
     measure = ClassIndependence(Partition((2,), 1, 1), n_remembered=4)
     batches = [torch.tensor([[0.0], [1.0], [2.0]]), torch.tensor([[3.0], [4.0], [5.0]])]

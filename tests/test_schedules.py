@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from partedvae.config import Config, preset
 from partedvae.factory import Schedule
-from partedvae.schedules import SHARPEST, annealed, capacity, sharpness
+from partedvae.schedules import SHARPEST, annealed, capacity, fading, sharpness
 
 
 def test_sharpness_is_the_published_one_at_its_ends() -> None:
@@ -35,3 +35,10 @@ def test_an_annealed_rate_falls_from_all_to_what_is_left_at_the_end(step: int, s
     assert annealed(0, steps, end) == 1
     assert annealed(step, steps, end) >= annealed(step + 1, steps, end) >= end * (1 - 1e-12)
     assert annealed(steps + step, steps, end) == pytest.approx(end)
+
+
+@given(step=st.integers(0, 10**6), steps=st.integers(1, 10**5))
+def test_a_fading_weight_is_all_of_it_then_falls_to_nothing(step: int, steps: int) -> None:
+    assert 1 >= fading(step, steps) >= fading(step + 1, steps) >= 0
+    assert fading(min(step, steps), steps) == 1
+    assert fading(2 * steps + step, steps) == 0
