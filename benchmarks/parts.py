@@ -1,16 +1,17 @@
 """What each part of the default recipe gives: the default without it, on training rows that were held out.
 
-    python benchmarks/parts.py [--seeds 2] [--jobs 2]
+    python benchmarks/parts.py [--run parts long_run] [--seeds 2] [--jobs 2]
 
-Fashion-MNIST at 16×16: of its first 20,000 training pictures a fifth is held out, 256 of the others are labelled, ten
-epochs. A seed chooses the labelled rows. Writes the table of docs/recipe.md.
+Fashion-MNIST at 16×16, 256 labels, which a seed chooses. *parts*: of the first 20,000 training pictures a fifth is held
+out, ten epochs. *long_run*: of all of them a tenth, thirty epochs, ``--precision auto``. Writes the tables of
+docs/recipe.md.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from itertools import product
 from multiprocessing import get_context
@@ -27,7 +28,7 @@ from oracle import Oracle
 from partedvae.config import preset
 from readme import replaced
 from rivals.ours import parted_vae
-from tasks import fashion_to_choose_on
+from tasks import Task, fashion_of_a_long_run, fashion_to_choose_on
 
 PAGE = Path(__file__).parent.parent / "docs" / "recipe.md"
 
@@ -44,6 +45,16 @@ PARTS: Mapping[str, Mapping[str, Any]] = {
     "without labels that join late": {"calibration_fraction": 0.0},
     "without all of them (preset `paper`)": preset("paper"),
 }
+LONG: Mapping[str, Mapping[str, Any]] = {
+    "the default": {},
+    "consistency that does not fade": {"consistency_steps": 10**9},
+}
+RUNS: Mapping[str, tuple[Mapping[str, Mapping[str, Any]], Callable[[int], Task], str]] = {
+    "parts": (PARTS, fashion_to_choose_on, "32-true"),
+    "long_run": (LONG, fashion_of_a_long_run, "auto"),
+}
+"""By name: what is changed, the task, and the precision."""
+
 _SHOWN = {
     "accuracy": "accuracy",
     "ece": "calibration error",
@@ -57,38 +68,45 @@ _SHOWN = {
 def main() -> None:
     """Fit, keep the figures, and write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--run", nargs="+", choices=RUNS, default=list(RUNS))
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--jobs", type=int, default=2)
     arguments = parser.parse_args()
-    task = fashion_to_choose_on(0)
-    Oracle.kept(task.x, task.truth, KEPT)  # once, not in both processes
-    asked = list(product(PARTS, range(arguments.seeds)))
-    with ProcessPoolExecutor(
-        arguments.jobs, mp_context=get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)
-    ) as pool:
-        runs = list(pool.map(figures, *zip(*asked, strict=True)))
-    found = {part: [run for (name, _), run in zip(asked, runs, strict=True) if name == part] for part in PARTS}
-    print(f"written to {record.write('parts', {'by_part': found}, threads=1)}")
-    PAGE.write_text(replaced(PAGE.read_text(encoding="utf-8"), "parts", table()), encoding="utf-8")
+    for name in arguments.run:
+        changes, make, _ = RUNS[name]
+        task = make(0)
+        Oracle.kept(task.x, task.truth, KEPT)  # once, not in both processes
+        asked = list(product([name], range(arguments.seeds), changes))
+        with ProcessPoolExecutor(
+            arguments.jobs, mp_context=get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)
+        ) as pool:
+            runs = list(pool.map(figures, *zip(*asked, strict=True)))
+        found = {part: [run for (*_, of), run in zip(asked, runs, strict=True) if of == part] for part in changes}
+        print(f"written to {record.write(name, {'by_part': found}, threads=1)}")
+        PAGE.write_text(replaced(PAGE.read_text(encoding="utf-8"), name, table(name)), encoding="utf-8")
 
 
-def figures(part: str, seed: int) -> dict[str, float]:
+def figures(name: str, seed: int, part: str) -> dict[str, float]:
     """All measures of one fit."""
-    task = fashion_to_choose_on(seed)
-    learned = parted_vae(task, seed, **PARTS[part])
+    changes, make, precision = RUNS[name]
+    task = make(seed)
+    learned = parted_vae(task, seed, **changes[part], trainer_options={"precision": precision})
     return measured(learned, task, Oracle.kept(task.x, task.truth, KEPT), seed)
 
 
-def table(results: Path = record.RESULTS) -> str:
+def table(name: str, results: Path = record.RESULTS) -> str:
     """Markdown of what was kept: means, and how far the seeds are apart."""
-    found: dict[str, list[dict[str, float]]] = json.loads((results / "parts.json").read_text(encoding="utf-8"))[
-        "by_part"
-    ]
+    kept = json.loads((results / f"{name}.json").read_text(encoding="utf-8"))
+    found: dict[str, list[dict[str, float]]] = kept["by_part"]
     lines = ["| | " + " | ".join(_SHOWN.values()) + " |", "|---" * (len(_SHOWN) + 1) + "|"]
     for part, runs in found.items():
-        cells = [f"{mean(run[key] for run in runs):.3g} ± {stdev(run[key] for run in runs):.1g}" for key in _SHOWN]
+        cells = [_told([run[key] for run in runs]) for key in _SHOWN]
         lines.append(f"| {part} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def _told(values: list[float]) -> str:
+    return f"{mean(values):.3g}" + (f" ± {stdev(values):.1g}" if len(values) > 1 else "")
 
 
 if __name__ == "__main__":

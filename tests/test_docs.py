@@ -14,7 +14,7 @@ import partedvae
 from example_sources import make
 from partedvae.cli import main
 from partedvae.data.celeba import mapping_table
-from parts import PAGE, table
+from parts import PAGE, RUNS, table
 from readme import DATA, PARTS, README, replaced
 
 ROOT = README.parent
@@ -68,9 +68,10 @@ def test_tables_of_evidence_are_those_of_the_results() -> None:
         assert replaced(text, name, made()) == text
 
 
-def test_the_table_of_parts_is_that_of_the_results() -> None:
+@pytest.mark.parametrize("name", RUNS)
+def test_the_tables_of_parts_are_those_of_the_results(name: str) -> None:
     page = PAGE.read_text(encoding="utf-8")
-    assert replaced(page, "parts", table()) == page
+    assert replaced(page, name, table(name)) == page
 
 
 def test_the_table_of_celeba_is_that_of_the_code() -> None:
