@@ -12,12 +12,11 @@ from rivals.ours import ABLATIONS, ADDITIONS
 from titles import title
 
 OURS = "PartedVAE"
-BOUGHT = ("accuracy", "class_gap", "swap_accuracy", "generation_accuracy", "mse", "factor_vae", "novelty_auroc")
+HEADLINES = ("accuracy", "class_gap", "swap_accuracy", "generation_accuracy", "mse", "factor_vae", "novelty_auroc")
 
 _UNLABELLED = ("JointVAE", "FactorVAE", "β-VAE", "VAE")
 _CLAIMANTS = (OURS, "our recipe")
 _CLAIMED_ON = ("fashion-mnist", "mnist", "digits", "sprites")
-_HEADLINES = ("accuracy", "class_gap", "swap_accuracy", "generation_accuracy", "mse", "factor_vae", "novelty_auroc")
 
 
 def claims(runs: Runs) -> list[str]:
@@ -85,7 +84,7 @@ def _helps(name: str, runs: Runs) -> str:
     verdicts = [
         difference.verdict(MEASURES[key])
         for methods in runs.values()
-        for key in BOUGHT
+        for key in HEADLINES
         if (difference := Difference.of(methods.get(OURS, {}), methods.get(name, {}), key)) is not None
     ]
     better, worse, same = (verdicts.count(word) for word in ("better", "worse", "same"))
@@ -105,7 +104,7 @@ def not_best(runs: Runs) -> list[str]:
         if ours is None:
             continue
         others = {OURS, *METHODS} - {*ADDITIONS, *(ABLATIONS if claimant != OURS else ())}
-        for key in _HEADLINES:
+        for key in HEADLINES:
             own = values_of(ours, key)
             if not own:
                 continue

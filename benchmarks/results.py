@@ -16,7 +16,7 @@ import matplotlib as mpl
 
 from beyond import sections
 from by_labels import CURVE, accuracies_by_labels, figure, labels
-from claims import BOUGHT, OURS, claims, not_best
+from claims import HEADLINES, OURS, claims, not_best
 from comparisons import MEASURES, Difference, Run, Runs, by_task, interval, read, spread, values_of
 from grid import METHODS, ON_TWO_CORES, SEEDS, Cell
 from grid import cells as grid_cells
@@ -92,11 +92,11 @@ def _compared(
     for task, methods in runs.items():
         published = methods.get(OURS, {})
         gaps = {
-            name: {key: Difference.of(*in_order(published, methods[name]), key) for key in BOUGHT}
+            name: {key: Difference.of(*in_order(published, methods[name]), key) for key in HEADLINES}
             for name in others
             if name in methods
         }
-        shown = [key for key in BOUGHT if any(by_key[key] is not None for by_key in gaps.values())]
+        shown = [key for key in HEADLINES if any(by_key[key] is not None for by_key in gaps.values())]
         if not shown:
             continue
         yield from (f"**{title(task)}**", "")

@@ -72,6 +72,14 @@ def test_codes_are_arrays(run: Path, tmp_path: Path) -> None:
         }  # fmt: skip
 
 
+def test_rows_that_trained_a_run_are_warned_of_and_what_keeps_some_is_said(table_run: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(table_run, tmp_path / "run")
+    done = call("evaluate", run, table_run.parent / "data.npz")
+    assert done.returncode == 0
+    assert "Warning: 80 rows" in done.stderr
+    assert "Train with --holdout to keep some." in done.stderr
+
+
 def test_several_attributes_have_columns_of_their_own(table_run: Path, tmp_path: Path) -> None:
     data = table_run.parent / "data.npz"
     assert call("predict", table_run, data, "-o", tmp_path / "p.csv").returncode == 0

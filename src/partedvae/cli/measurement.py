@@ -56,10 +56,10 @@ def evaluate(
         plan = plans.plan_of(run, data, given.get("split"))
         if plan is not None:
             kept = plan.held_out
-            instead = "Without DATA the rows that it held out are measured." if kept else "--holdout keeps some."
+            advice = "Without DATA those held out are measured" if kept else "Train with --holdout to keep some"
             typer.echo(
                 f"Warning: {plan.n_rows - len(kept):,} rows of {data} trained this run, and what is measured "
-                f"on them flatters it. {instead}",
+                f"on them flatters it. {advice}.",
                 err=True,
             )
     found = measure(model, shown, oracle_data=taught, random_state=seed)
