@@ -19,6 +19,9 @@ _AFTERWARDS = {_TRIM_THRESHOLD: 64 * _MIB, _TOP_PAD: 128 * 2**10, _MMAP_THRESHOL
 def kept() -> Iterator[None]:
     """Within, memory that is freed stays with this process, where the C library is glibc; elsewhere nothing changes.
 
+    It serves the thread that glibc gives its first arena: the main one, unless an allocation failed in it before.
+    Training in another thread is right too, and as slow as without.
+
     Activations of a batch are some dozen MiB, allocated and freed in every step. glibc gives so much back to the system
     at once, and each page of it costs a fault when it comes again;
     ``benchmarks/kept_memory.py`` measures what that is.
