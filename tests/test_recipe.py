@@ -13,7 +13,7 @@ from sklearn.datasets import load_digits
 from sklearn.ensemble import ExtraTreesClassifier
 from torch import Tensor, nn
 
-from partedvae import PartedVAE
+from partedvae import PartedVAE, training
 from partedvae.augmentation import Augmentation, augmentation_for, change_features, change_pictures, shift_pictures
 from partedvae.config import PRESETS, Config
 from partedvae.consistency import Guesses, blended
@@ -25,6 +25,7 @@ from partedvae.model import PartedModel
 from partedvae.objective import cross_entropy, targets_of
 from partedvae.partition import Partition
 from partedvae.scaling import Scaling
+from partedvae.teaching import smoothed
 from partedvae.training import Training
 
 SMALL: dict[str, Any] = {"max_epochs": 2, "hidden_dim": 16, "u_dim": 2, "z_dim": 2, "random_state": 0}
@@ -124,7 +125,7 @@ def test_consistency_fades_and_then_only_the_labelled_are_changed(own: bool) -> 
         changed.append(len(x))
         return x + 0.1 * torch.randn(x.shape, generator=generator)
 
-    settings = SMALL | {"max_epochs": 4, "batch_size": 20, "calibration_fraction": 0.0, "fit_prior": False}
+    settings = SMALL | {"max_epochs": 4, "batch_size": 20, "calibration_fraction": 0.0, "consistency": 2.0}
     more: dict[str, Any] = {"augment": noisy} if own else {}
     model = PartedVAE(**settings, **more, consistency_steps=3).fit(x, y)
     consistency = [record["consistency"] for record in model.history_]
@@ -246,12 +247,13 @@ def test_features_keep_the_values_of_their_column() -> None:
 def test_published_presets_are_without_what_we_add() -> None:
     for name, settings in PRESETS.items():
         config = Config.checked(settings)
-        parts = (config.gamma_zc, config.gamma_swap, config.consistency, config.fit_prior, config.averaged_steps)
-        assert [bool(part) for part in parts] == [name == "default"] * 5, name
+        supervision = (config.consistency, config.label_smoothing)
+        parts = (config.gamma_zc, config.gamma_swap, *supervision, config.fit_prior, config.averaged_steps)
+        assert [bool(part) for part in parts] == [name == "default"] * 6, name
 
 
 def test_each_part_has_its_column_in_the_history() -> None:
-    x, y = load_digits(return_X_y=True)
+    x, y = load_digits().images, load_digits().target
     parts = {
         "gamma_zc": {"zc_term", "zc_dependence"},
         "gamma_swap": {"swap_term", "swap_kl"},
@@ -291,11 +293,53 @@ def test_features_with_a_label_are_learned_as_they_are_unless_someone_says_how_t
         return ask(self, rows)
 
     monkeypatch.setattr(Training, "_log_classes", noted)
-    model = PartedVAE(**SMALL, augment=augment).fit(x, few)
+    model = PartedVAE(**SMALL, augment=augment, consistency=2.0).fit(x, few)
     known = model.net_.scaling(torch.as_tensor(x[:10], dtype=torch.float32).reshape(10, *model.net_.scaling.shape))
     labelled, others = seen[0].flatten(1)[:10], seen[0].flatten(1)[10:]
     alike = [torch.isclose(rows[:, None], known.flatten(1)).all(dim=2).any(dim=1).all() for rows in (labelled, others)]
     assert [bool(all_are) for all_are in alike] == [kept, False]
+
+
+@given(st.integers(0, 10_000), st.floats(0, 0.9))
+def test_smoothed_labels_are_mixtures_with_evenness_where_there_are_labels(seed: int, share: float) -> None:
+    layout, random = Partition((2, 3), u_dim=1, z_dim=0), np.random.default_rng(seed)
+    targets = np.concatenate([random.dirichlet(np.ones(size), 6) for size in (2, 3)], axis=1)
+    targets[:2, :2] = 0  # the first attribute is not known of two rows
+    expected = (1 - share) * targets
+    expected[2:, :2] += share / 2
+    expected[:, 2:] += share / 3
+    np.testing.assert_allclose(smoothed(torch.tensor(targets), share, layout).numpy(), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("shape", "changed", "guessing", "smoothing"),
+    [
+        ((64,), dict[str, Any](), False, 0.1),
+        ((64,), {"augment": change_features}, True, 0.0),
+        ((64,), {"consistency": 2.0}, True, 0.1),
+        ((64,), {"label_smoothing": 0.0}, False, 0.0),
+        ((8, 8), dict[str, Any](), True, 0.0),
+        ((8, 8), {"consistency": 0.0, "label_smoothing": 0.3}, False, 0.3),
+    ],
+)
+def test_features_have_smoothed_labels_and_no_guesses_unless_someone_says_otherwise(
+    shape: tuple[int, ...],
+    changed: dict[str, Any],
+    guessing: bool,
+    smoothing: float,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shares = []
+
+    def noted(targets: Tensor, share: float, partition: Partition) -> Tensor:
+        shares.append(share)
+        return smoothed(targets, share, partition)
+
+    monkeypatch.setattr(training, "smoothed", noted)
+    x, y = load_digits(return_X_y=True)
+    model = PartedVAE(**SMALL, **changed).fit(x[:100].reshape(100, *shape), y[:100])
+    assert ("consistency" in model.history_[-1]) == guessing
+    assert set(shares) == {smoothing}
 
 
 @pytest.mark.parametrize(("answer", "named"), [(lambda x, _: x[:, :3], "(128, 3)"), (lambda x, _: None, "NoneType")])

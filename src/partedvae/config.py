@@ -78,17 +78,21 @@ class Config(BaseModel):
     max_epochs: int = Field(100, ge=1, description="passes over the observations")
     batch_size: int = Field(64, ge=1, description="observations a step; as many labelled ones beside them")
     supervised: bool = Field(True, description="learn from the labels; false: they only name the classes (ablation)")
-    consistency: float = Field(
-        2.0,
-        ge=0,
+    consistency: Annotated[float, Field(ge=0)] | Auto = Field(
+        "auto",
         description="weight, beside the labels, of what the predictor should say of changed and blended observations; "
-        "0: as published",
+        "auto: 2 for pictures, and where augment says how observations may change, else 0; 0: as published",
     )
     consistency_steps: int = Field(
         5_000,
         ge=1,
         description="steps for which consistency counts; over as many more it fades, before wrong guesses confirm each "
         "other",
+    )
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] | Auto = Field(
+        "auto",
+        description="share of each label that is spread over all classes; auto: 0.1 for features without an augment, "
+        "else 0; 0: as published",
     )
     balance_labels: bool = Field(
         True, description="deal labelled observations so that all classes come equally often, however few one has"
@@ -160,6 +164,7 @@ _WITHOUT_OURS: dict[str, Any] = {
     "gamma_zc": 0.0,
     "gamma_swap": 0.0,
     "consistency": 0.0,
+    "label_smoothing": 0.0,
     "fit_prior": False,
     "gamma_h": 5.0,
     "lr_labelled": 1e-3,

@@ -57,8 +57,9 @@ class PartedVAE(Predicts, Encodes, Generates, BaseEstimator):  # type: ignore[mi
             of :class:`partedvae.extra_terms.Seen` that give one number. They are not saved with the model.
         augment: how observations (N, …), as the networks see them, are changed without changing their class, for
             ``consistency``: a function of them and a ``torch.Generator``. Default: pictures are moved a little and
-            partly erased, features without a label partly replaced; see :mod:`partedvae.augmentation`. One of your own
-            changes labelled features too. It is not saved either.
+            partly erased, features are left as they are unless ``consistency`` is set, which then replaces some of
+            those without a label; see :mod:`partedvae.augmentation`. One of your own changes labelled features too. It
+            is not saved either.
 
     Attributes:
         classes_: the classes; a list of arrays if there are several attributes.
@@ -105,8 +106,9 @@ class PartedVAE(Predicts, Encodes, Generates, BaseEstimator):  # type: ignore[mi
         max_epochs: int = _DEFAULT.max_epochs,
         batch_size: int = _DEFAULT.batch_size,
         supervised: bool = _DEFAULT.supervised,
-        consistency: float = _DEFAULT.consistency,
+        consistency: float | str = _DEFAULT.consistency,
         consistency_steps: int = _DEFAULT.consistency_steps,
+        label_smoothing: float | str = _DEFAULT.label_smoothing,
         balance_labels: bool = _DEFAULT.balance_labels,
         calibration_fraction: float = _DEFAULT.calibration_fraction,
         lr: float = _DEFAULT.lr,
@@ -150,6 +152,7 @@ class PartedVAE(Predicts, Encodes, Generates, BaseEstimator):  # type: ignore[mi
         self.supervised = supervised
         self.consistency = consistency
         self.consistency_steps = consistency_steps
+        self.label_smoothing = label_smoothing
         self.balance_labels = balance_labels
         self.calibration_fraction = calibration_fraction
         self.lr = lr

@@ -29,6 +29,7 @@ from partedvae.objective import Terms, cross_entropy, targets_of
 from partedvae.recorder import HINT, Record, Recorder, TrainingDivergedError, all_finite, require_finite
 from partedvae.schedules import annealed, capacity, fading, sharpness
 from partedvae.streaming import StreamLoader
+from partedvae.teaching import Teaching, smoothed
 
 _BATCHES_REMEMBERED = 4  # enough to have of each of ten classes two dozen; older ones are of another encoder
 _SCALE_LR = 20.0  # the one number that is the likelihood's scale has orders of magnitude to travel
@@ -63,14 +64,14 @@ class Training(lightning.LightningModule):
         self.n_batches = n_batches
         self.augment = augment or augmentation_for(model.scaling.shape, model.partition.n_attributes)
         self.keep_labelled = augment is None and len(model.scaling.shape) == 1
+        self.teaching = Teaching.of(config, as_they_are=self.keep_labelled)
         self.independence = (
             ClassIndependence(model.partition, _BATCHES_REMEMBERED * config.batch_size * n_processes)
             if config.gamma_zc and model.partition.z_dim
             else None
         )
-        self.guesses = (
-            Guesses(model.prior.log_class_prior, model.partition) if config.supervised and config.consistency else None
-        )
+        guessing = config.supervised and self.teaching.consistency
+        self.guesses = Guesses(model.prior.log_class_prior, model.partition) if guessing else None
         self.average = Average(model, config.averaged_steps) if config.averaged_steps > 1 else None
         self.extra_terms = dict(extra_terms or {})
         self.automatic_optimization = False
@@ -275,10 +276,10 @@ class Training(lightning.LightningModule):
     def _supervision(self, batch: Batch, guessed: tuple[Tensor, Tensor] | None) -> dict[str, Tensor]:
         """What the labelled optimiser descends, by name, weights included; of observations with guesses if given."""
         layout, labelled = self.model.partition, self.model.scaling(batch.x_labelled)
-        targets = targets_of(batch.labels, layout)
+        targets = smoothed(targets_of(batch.labels, layout), self.teaching.smoothing, layout)
         if guessed is None:
             return {"cross_entropy": cross_entropy(self._log_classes(labelled), targets, layout)}
-        weight = self.config.consistency * fading(self.steps_taken, self.config.consistency_steps)
+        weight = self.teaching.consistency * fading(self.steps_taken, self.config.consistency_steps)
         x, guesses = guessed
         # Labelled pictures are changed and blended too: few as they are, they would be learned by heart. Features are
         # not: which class a row is of may lie in how its values go together, and that the label vouches for.
