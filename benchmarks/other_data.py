@@ -85,8 +85,8 @@ def accuracies(name: str, seed: int) -> dict[str, float]:
     for method, settings in (("default", {}), ("published recipe", dict(preset("paper")))):
         model = PartedVAE(**{**settings, **_SETTINGS[name], "random_state": seed}).fit(x, y)
         found[method] = _right(model.predict(x_test), y_test)
-    for method, make in _SKLEARN.items():
-        columns = [make().fit(_flat(x), column).predict(_flat(x_test)) for column in y.reshape(len(y), -1).T]
+    for method, make in SKLEARN.items():
+        columns = [make().fit(flat(x), column).predict(flat(x_test)) for column in y.reshape(len(y), -1).T]
         found[method] = _right(np.stack(columns, axis=1), y_test)
     return found
 
@@ -95,11 +95,12 @@ def _right(predicted: Array, truth: Array) -> float:
     return float(np.mean(predicted.reshape(len(truth), -1) == truth.reshape(len(truth), -1)))
 
 
-def _flat(x: Array) -> Array:
+def flat(x: Array) -> Array:
+    """What scikit-learn takes: a row of numbers an observation."""
     return x.reshape(len(x), -1).astype(np.float64)
 
 
-_SKLEARN: dict[str, Callable[[], Any]] = {
+SKLEARN: dict[str, Callable[[], Any]] = {
     "label spreading": lambda: make_pipeline(StandardScaler(), LabelSpreading(kernel="knn")),
     "self-training, logistic": lambda: make_pipeline(
         StandardScaler(), SelfTrainingClassifier(LogisticRegression(max_iter=1000))
