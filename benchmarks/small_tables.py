@@ -123,6 +123,8 @@ def figures(folder: Path, method: str, table: str, seed: int) -> dict[str, float
     else:
         model = SKLEARN[method]().fit(x, y)
     probabilities = model.predict_proba(x_test)
+    # Label spreading has no answer for rows that no label reaches: it may as well be any class.
+    probabilities = np.nan_to_num(probabilities, nan=1 / len(model.classes_))
     right = model.classes_[probabilities.argmax(axis=1)] == y_test
     return {"accuracy": float(right.mean()), "nll": float(log_loss(y_test, probabilities, labels=model.classes_))}
 
