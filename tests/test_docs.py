@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import partedvae
+import small_tables
 from example_sources import make
 from partedvae.cli import main
 from partedvae.data.celeba import mapping_table
@@ -72,6 +73,12 @@ def test_tables_of_evidence_are_those_of_the_results() -> None:
 def test_the_tables_of_parts_are_those_of_the_results(name: str) -> None:
     page = PAGE.read_text(encoding="utf-8")
     assert replaced(page, name, table(name)) == page
+
+
+@pytest.mark.parametrize("name", small_tables.SETS)
+def test_the_figures_of_tables_are_those_of_the_results(name: str) -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert replaced(page, name, small_tables.table_of(name)) == page
 
 
 def test_the_table_of_celeba_is_that_of_the_code() -> None:
