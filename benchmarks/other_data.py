@@ -39,7 +39,8 @@ from partedvae.labels import MISSING
 Array = NDArray[Any]
 Split = tuple[Array, Array, Array, Array]
 
-_PER_CLASS, _SPRITES, _PER_ATTRIBUTE = 10, 10_000, 200
+_ROWS, _PER_CLASS = 2_000, 10  # of a table
+_SPRITES, _PER_ATTRIBUTE = 10_000, 200
 
 
 def main() -> None:
@@ -111,12 +112,18 @@ SKLEARN: dict[str, Callable[[], Any]] = {
 def _table(seed: int) -> Split:
     """569 tumours, 30 measures, ten labels a class."""
     x, y = load_breast_cancer(return_X_y=True)
+    return divided(x, y, seed)
+
+
+def divided(x: Array, y: Array, seed: int) -> Split:
+    """Rows to fit on, all but ten labels of each class hidden, and rows to be asked about; 2,000 of each at most."""
     x, x_test, y, y_test = train_test_split(x, y, test_size=0.3, stratify=y, random_state=seed)
+    x, y = x[:_ROWS], y[:_ROWS]
     random = np.random.default_rng(seed)
     known = np.concatenate([random.permutation(np.flatnonzero(y == k))[:_PER_CLASS] for k in np.unique(y)])
     few = np.full(len(y), MISSING)
     few[known] = y[known]
-    return x, few, x_test, y_test
+    return x, few, x_test[:_ROWS], y_test[:_ROWS]
 
 
 def _two_attributes(seed: int) -> Split:

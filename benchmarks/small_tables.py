@@ -27,13 +27,12 @@ from rich.console import Console
 from rich.table import Table
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss
-from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
 import record
 from comparisons import Difference
-from other_data import SKLEARN, Array, Split
+from other_data import SKLEARN, Array, divided
 from partedvae import PartedVAE
 from partedvae.config import preset
 from partedvae.labels import MISSING
@@ -77,7 +76,6 @@ OURS: Mapping[str, Mapping[str, Any]] = {
 }
 ON_LABELS = "scikit-learn's perceptron of two layers, on the labels alone"
 METHODS = [*OURS, ON_LABELS, *SKLEARN]
-_ROWS, _PER_CLASS = 2_000, 10
 
 
 def main() -> None:
@@ -87,6 +85,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2)
     arguments = parser.parse_args()
+    for table in (*CHOSEN_ON, *NEW):
+        read(arguments.folder, table)  # what is missing is said now, not after the first fits
     asked = list(product(METHODS, [*CHOSEN_ON, *NEW], range(arguments.seeds)))
     with ProcessPoolExecutor(
         arguments.jobs, mp_context=get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)
@@ -137,17 +137,6 @@ def read(folder: Path, table: str) -> tuple[Array, Array]:
     rows = [[cell.strip() for cell in line.split(",")] for line in path.read_text().splitlines() if line.strip()]
     x = np.array([row[:-1] for row in rows], dtype=np.float64)
     return x[:, x.std(axis=0) > 0], np.unique([row[-1] for row in rows], return_inverse=True)[1]
-
-
-def divided(x: Array, y: Array, seed: int) -> Split:
-    """Rows to fit on, all but ten labels of each class hidden, and rows to be asked about."""
-    x, x_test, y, y_test = train_test_split(x, y, test_size=0.3, stratify=y, random_state=seed)
-    x, y = x[:_ROWS], y[:_ROWS]
-    random = np.random.default_rng(seed)
-    known = np.concatenate([random.permutation(np.flatnonzero(y == k))[:_PER_CLASS] for k in np.unique(y)])
-    few = np.full(len(y), MISSING)
-    few[known] = y[known]
-    return x, few, x_test[:_ROWS], y_test[:_ROWS]
 
 
 def table_of(name: str, results: Path = record.RESULTS) -> str:

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from small_tables import divided, read
+from other_data import divided
+from small_tables import read
 
 
 @pytest.fixture
