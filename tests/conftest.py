@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from sklearn.datasets import load_digits
 
 from command_line import QUICK, call
 from partedvae import PartedVAE
 from partedvae.data import cache as cache_module
 from partedvae.data import dsprites, shapes3d
+from picture_files import save
 
 Array = NDArray[Any]
 
@@ -107,3 +109,11 @@ def in_small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache_module, "WORTH_A_FILE", 0)
     for module in (dsprites, shapes3d):
         monkeypatch.setattr(module, "_BYTES_AT_ONCE", 5 * 64 * 64)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three cats and two dogs, 8 × 8, each of a grey of its own; one is unlabelled."""
+    for grey, name in enumerate(("cat/a.png", "cat/b.png", "cat/c.png", "dog/d.png", "dog/e.png", "unlabelled/f.png")):
+        save(tmp_path / "pets" / name, Image.new("L", (8, 8), 40 * grey))
+    return tmp_path / "pets"
