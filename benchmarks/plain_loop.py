@@ -9,16 +9,31 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Adam
 
+from partedvae.doubling import Doubling
 from partedvae.model import TEMPERATURE, PartedModel, Posterior, gumbel
+from partedvae.networks import lay_out
 from partedvae.objective import Objective
 from partedvae.schedules import SHARPEST
 
 Step = Callable[[Tensor, Tensor, Tensor], None]
 """One training step on observations, labelled ones and their labels."""
+
+
+def with_torchs_layers(model: PartedModel) -> PartedModel:
+    """The model with transposed convolutions that are torch's in place of ours, channels first: changed in place."""
+    for network in model.modules():
+        for name, layer in network.named_children():
+            if isinstance(layer, Doubling):
+                outside, inside, more = layer.out_channels, layer.in_channels, layer.more
+                torchs = nn.ConvTranspose2d(inside, outside, 4, stride=2, padding=1, output_padding=more)
+                torchs.load_state_dict(layer.state_dict())
+                setattr(network, name, torchs)
+    lay_out(model, torch.contiguous_format)
+    return model
 
 
 def plain_step(model: PartedModel, objective: Objective, lr: float) -> Step:

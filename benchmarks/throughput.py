@@ -4,7 +4,7 @@
 
 Everything that is compared is run in turns in one process, so that a noisy machine hurts all alike, and is told as
 ratios. *Floor* is forward, backward and a fused Adam of the bare networks on tensors in memory, in the layout that
-torch gives them, and once more with the channels last; *plain loop* our restatement of the published one
+torch gives them, and once more as ours compute them; *plain loop* our restatement of the published one
 (plain_loop.py); *fit* what a user calls, whole epochs, history on, labelled batches included; *fast* is
 fast_setting.py's.
 """

@@ -11,9 +11,10 @@ from torch.distributions import Laplace, Normal
 
 from partedvae import likelihoods
 from partedvae.attention import ClassAttention
+from partedvae.doubling import Doubling
 from partedvae.likelihoods import Bernoulli, Gaussian, Likelihood
 from partedvae.model import PartedModel, Posterior
-from partedvae.networks import Doubling, lay_out
+from partedvae.networks import lay_out
 from partedvae.objective import Capacities, Objective, Weights
 from partedvae.partition import Partition
 from partedvae.prior import MixturePrior
@@ -97,17 +98,34 @@ def test_the_layout_of_large_pictures_changes_no_number(shape: tuple[int, ...]) 
     assert all(weight.is_contiguous() for weight in make((1, 8, 8)).parameters())
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("outside", [1, 5])
 @pytest.mark.parametrize("more", [(0, 0), (1, 0), (1, 1)])
-def test_doubling_is_a_transposed_convolution(more: tuple[int, int]) -> None:
-    own = Doubling(3, 5, more).double()
-    torchs = torch.nn.ConvTranspose2d(3, 5, 4, stride=2, padding=1, output_padding=more).double()
+def test_doubling_is_a_transposed_convolution(more: tuple[int, int], outside: int, layout: torch.memory_format) -> None:
+    own = Doubling(3, outside, more).double()
+    torchs = torch.nn.ConvTranspose2d(3, outside, 4, stride=2, padding=1, output_padding=more).double()
     torchs.load_state_dict(own.state_dict())
-    x = torch.randn(2, 3, 7, 9, generator=seeded(), dtype=torch.float64)
+    x = torch.randn(2, 3, 7, 9, generator=seeded(), dtype=torch.float64).to(memory_format=layout)
+    found = []
     for layer in (own, torchs):
-        layer(x).square().sum().backward()
-    torch.testing.assert_close(own(x), torchs(x))
-    for here, there in zip(own.parameters(), torchs.parameters(), strict=True):
-        torch.testing.assert_close(here.grad, there.grad)
+        seen = x.clone().requires_grad_()
+        image = layer(seen)
+        (slope,) = torch.autograd.grad(image.pow(3).sum(), seen, create_graph=True)
+        slope.square().sum().backward()  # what a penalty on slopes would ask for
+        found.append([image, slope, seen.grad, *(weight.grad for weight in layer.parameters())])
+    for here, there in zip(*found, strict=True):
+        torch.testing.assert_close(here, there)
+
+
+def test_doubling_to_one_channel_in_half_precision_is_near_that_in_full() -> None:
+    layer, x = Doubling(3, 1, (0, 0)), torch.rand(2, 3, 4, 4, generator=seeded())
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        short = layer(torch.nn.functional.conv2d(x, torch.eye(3)[:, :, None, None]))
+        raw = layer(x)
+    assert short.dtype == torch.bfloat16
+    for image in (short, raw):
+        image.sum().backward()
+        torch.testing.assert_close(image.float(), layer(x), atol=0.02, rtol=0.02)
 
 
 def test_no_attribute_sees_the_class_of_another() -> None:

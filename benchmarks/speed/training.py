@@ -15,12 +15,11 @@ from fast_setting import fast
 from partedvae.batches import Observations, training_loader
 from partedvae.config import Config, preset
 from partedvae.factory import Schedule, make_model, make_objective
-from partedvae.model import Posterior
-from partedvae.networks import lay_out
+from partedvae.model import PartedModel, Posterior
 from partedvae.partition import Partition
 from partedvae.prior import MixturePrior
 from partedvae.scaling import Scaling
-from plain_loop import floor_step, plain_step
+from plain_loop import floor_step, plain_step, with_torchs_layers
 from speed.timing import (
     BATCH,
     CLASSES,
@@ -48,17 +47,14 @@ def training(rounds: int) -> dict[str, Any]:
     raw = torch.from_numpy(x)[:, None].float() / 255
     labels = torch.from_numpy(y[:LABELLED])
 
-    def model(layout: torch.memory_format) -> Any:
-        made = make_model(config, scaling, "bernoulli", (CLASSES,), [[1 / CLASSES] * CLASSES])
-        lay_out(made, layout)
-        return made
+    def model() -> PartedModel:
+        return make_model(config, scaling, "bernoulli", (CLASSES,), [[1 / CLASSES] * CLASSES])
 
     objective = make_objective(config, (1, SIDE, SIDE), Schedule.of(config, 1000))
-    as_given, channels_last = torch.contiguous_format, torch.channels_last
     loops = {
-        "floor": floor_step(model(as_given), 1e-3),
-        "floor, channels last": floor_step(model(channels_last), 1e-3),
-        "plain loop": plain_step(model(as_given), objective, 1e-3),
+        "floor": floor_step(with_torchs_layers(model()), 1e-3),
+        "floor, our layers": floor_step(model(), 1e-3),
+        "plain loop": plain_step(with_torchs_layers(model()), objective, 1e-3),
     }
 
     def rate_of(step: Callable[..., None]) -> float:

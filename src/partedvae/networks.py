@@ -7,7 +7,8 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+
+from partedvae.doubling import Doubling
 
 LEAK = 0.1  # slope of the leaky ReLUs in front of and behind the hidden layer, as published
 _CHANNELS_LAST_FROM = 256  # pixels; of smaller pictures, changing the order costs more than it saves
@@ -39,25 +40,6 @@ class ConvEncoder(nn.Sequential):
         flat = 64 * (height >> n) * (width >> n)
         super().__init__(*layers, nn.Flatten(), nn.Linear(flat, hidden_dim), nn.LeakyReLU(LEAK))
         _lay_out_for(self, height * width)
-
-
-class Doubling(nn.ConvTranspose2d):
-    """(N, C, H, W) → (N, C', 2H, 2W), or a row or a column more: a 4×4 transposed convolution of stride 2.
-
-    The bias is added to what it gives: of one that is handed to torch, the library that it asks on processors computes
-    the gradient in a slow loop where channels come last.
-    """
-
-    bias: Tensor
-
-    def __init__(self, inside: int, outside: int, more: tuple[int, int]) -> None:
-        super().__init__(inside, outside, kernel_size=4, stride=2, padding=1, output_padding=more)
-        self.more = more
-
-    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]  # torch's may be asked for a size
-        """The larger picture."""
-        image = F.conv_transpose2d(x, self.weight, stride=2, padding=1, output_padding=self.more)
-        return image.add_(self.bias.to(image.dtype)[:, None, None])
 
 
 class ConvDecoder(nn.Module):
