@@ -22,10 +22,11 @@ from partedvae.independence import ClassIndependence, dependence
 from partedvae.likelihoods import Gaussian
 from partedvae.metrics import leakage
 from partedvae.model import PartedModel
+from partedvae.networks import make_encoder
 from partedvae.objective import cross_entropy, targets_of
 from partedvae.partition import Partition
 from partedvae.scaling import Scaling
-from partedvae.teaching import smoothed
+from partedvae.teaching import smoothed, with_gaps
 from partedvae.training import Training
 
 SMALL: dict[str, Any] = {"max_epochs": 2, "hidden_dim": 16, "u_dim": 2, "z_dim": 2, "random_state": 0}
@@ -247,9 +248,9 @@ def test_features_keep_the_values_of_their_column() -> None:
 def test_published_presets_are_without_what_we_add() -> None:
     for name, settings in PRESETS.items():
         config = Config.checked(settings)
-        supervision = (config.consistency, config.label_smoothing)
+        supervision = (config.consistency, config.label_smoothing, config.labelled_dropout)
         parts = (config.gamma_zc, config.gamma_swap, *supervision, config.fit_prior, config.averaged_steps)
-        assert [bool(part) for part in parts] == [name == "default"] * 6, name
+        assert [bool(part) for part in parts] == [name == "default"] * 7, name
 
 
 def test_each_part_has_its_column_in_the_history() -> None:
@@ -340,6 +341,43 @@ def test_features_have_smoothed_labels_and_no_guesses_unless_someone_says_otherw
     model = PartedVAE(**SMALL, **changed).fit(x[:100].reshape(100, *shape), y[:100])
     assert ("consistency" in model.history_[-1]) == guessing
     assert set(shares) == {smoothing}
+
+
+@pytest.mark.parametrize(
+    ("shape", "changed", "share"),
+    [
+        ((64,), dict[str, Any](), 0.5),
+        ((64,), {"augment": change_features}, 0.0),
+        ((64,), {"labelled_dropout": 0.2}, 0.2),
+        ((8, 8), dict[str, Any](), 0.0),
+        ((8, 8), {"labelled_dropout": 0.2}, 0.2),
+    ],
+)
+def test_a_labelled_step_leaves_out_hidden_units_of_features_unless_someone_says_otherwise(
+    shape: tuple[int, ...], changed: dict[str, Any], share: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shares = []
+
+    def noted(encoder: torch.nn.Module, x: Tensor, share: float, generator: torch.Generator) -> Tensor:
+        shares.append(share)
+        return with_gaps(encoder, x, share, generator)
+
+    monkeypatch.setattr(training, "with_gaps", noted)
+    x, y = load_digits(return_X_y=True)
+    PartedVAE(**SMALL, **changed).fit(x[:100].reshape(100, *shape), y[:100])
+    assert set(shares) == {share}
+
+
+def test_what_is_left_out_is_made_up_for_by_the_others() -> None:
+    pictures, features = torch.rand(1, 1, 16, 16, generator=noise()), torch.rand(1, 7, generator=noise())
+    encoder = make_encoder((1, 16, 16), 256)
+    h, whole = with_gaps(encoder, pictures.expand(400, 1, 16, 16), 0.3, noise()), encoder(pictures)
+    assert 0.25 < float((h == 0).float().mean()) < 0.35
+    torch.testing.assert_close(h[h != 0], (whole / 0.7).expand_as(h)[h != 0])  # pictures: behind the convolutions
+    encoder = make_encoder((7,), 256)
+    h = with_gaps(encoder, features.expand(400, 7), 0.3, noise())
+    assert len(h[:, 0].unique()) > 2  # features: in front of the second layer, too
+    assert torch.equal(with_gaps(encoder, features, 0.0, noise()), encoder(features))
 
 
 @pytest.mark.parametrize(("answer", "named"), [(lambda x, _: x[:, :3], "(128, 3)"), (lambda x, _: None, "NoneType")])

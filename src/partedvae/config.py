@@ -94,6 +94,11 @@ class Config(BaseModel):
         description="share of each label that is spread over all classes; auto: 0.1 for features without an augment, "
         "else 0; 0: as published",
     )
+    labelled_dropout: Annotated[float, Field(ge=0, lt=1)] | Auto = Field(
+        "auto",
+        description="share of the hidden units that a labelled step leaves out; auto: 0.5 for features without an "
+        "augment, else 0; 0: as published",
+    )
     balance_labels: bool = Field(
         True, description="deal labelled observations so that all classes come equally often, however few one has"
     )
@@ -165,6 +170,7 @@ _WITHOUT_OURS: dict[str, Any] = {
     "gamma_swap": 0.0,
     "consistency": 0.0,
     "label_smoothing": 0.0,
+    "labelled_dropout": 0.0,
     "fit_prior": False,
     "gamma_h": 5.0,
     "lr_labelled": 1e-3,

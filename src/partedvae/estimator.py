@@ -109,6 +109,7 @@ class PartedVAE(Predicts, Encodes, Generates, BaseEstimator):  # type: ignore[mi
         consistency: float | str = _DEFAULT.consistency,
         consistency_steps: int = _DEFAULT.consistency_steps,
         label_smoothing: float | str = _DEFAULT.label_smoothing,
+        labelled_dropout: float | str = _DEFAULT.labelled_dropout,
         balance_labels: bool = _DEFAULT.balance_labels,
         calibration_fraction: float = _DEFAULT.calibration_fraction,
         lr: float = _DEFAULT.lr,
@@ -153,6 +154,7 @@ class PartedVAE(Predicts, Encodes, Generates, BaseEstimator):  # type: ignore[mi
         self.consistency = consistency
         self.consistency_steps = consistency_steps
         self.label_smoothing = label_smoothing
+        self.labelled_dropout = labelled_dropout
         self.balance_labels = balance_labels
         self.calibration_fraction = calibration_fraction
         self.lr = lr

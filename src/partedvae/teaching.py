@@ -1,4 +1,4 @@
-"""How much guesses count and how far labels are believed: as the settings say, or as suits the observations."""
+"""How much guesses count and how labels are kept from being learned by heart: as is said, or as suits observations."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Self
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from partedvae.config import Config
 from partedvae.partition import Partition
 
-_OF_GUESSES, _SMOOTHING = 2.0, 0.1
+_OF_GUESSES, _SMOOTHING, _DROPOUT = 2.0, 0.1, 0.5
 
 
 @dataclass(frozen=True)
@@ -21,23 +21,26 @@ class Teaching:
     Attributes:
         consistency: weight of what the predictor should say of changed and blended observations.
         smoothing: share of a label that is spread over all classes.
+        dropout: share of the hidden units that a labelled step leaves out.
 
     >>> Teaching.of(Config(), as_they_are=False)
-    Teaching(consistency=2.0, smoothing=0.0)
+    Teaching(consistency=2.0, smoothing=0.0, dropout=0.0)
     >>> Teaching.of(Config(), as_they_are=True)
-    Teaching(consistency=0.0, smoothing=0.1)
+    Teaching(consistency=0.0, smoothing=0.1, dropout=0.5)
     """
 
     consistency: float
     smoothing: float
+    dropout: float
 
     @classmethod
     def of(cls, config: Config, as_they_are: bool) -> Self:
         """What the settings say, and where they leave it open, what suits observations that stay as they are or not."""
-        of_guesses, smoothing = (0.0, _SMOOTHING) if as_they_are else (_OF_GUESSES, 0.0)
+        consistency, smoothing, dropout = (0.0, _SMOOTHING, _DROPOUT) if as_they_are else (_OF_GUESSES, 0.0, 0.0)
         return cls(
-            of_guesses if config.consistency == "auto" else config.consistency,
+            consistency if config.consistency == "auto" else config.consistency,
             smoothing if config.label_smoothing == "auto" else config.label_smoothing,
+            dropout if config.labelled_dropout == "auto" else config.labelled_dropout,
         )
 
 
@@ -56,3 +59,27 @@ def smoothed(targets: Tensor, share: float, partition: Partition) -> Tensor:
         return targets
     parts = partition.by_attribute(targets)
     return torch.cat([(1 - share) * t + share * t.mean(dim=1, keepdim=True) for t in parts], dim=1)
+
+
+def with_gaps(encoder: nn.Module, x: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    """Hidden features h, (N, H), with a share of the units behind each linear layer left out and the others enlarged.
+
+    The noise comes from a generator of its own, which a checkpoint holds; that of torch's layers is the global one.
+
+    Source: Srivastava et al. 2014 (dropout).
+
+    >>> encoder = nn.Sequential(nn.Linear(2, 1_000), nn.ReLU())
+    >>> h = with_gaps(encoder, torch.ones(1, 2), 0.5, torch.Generator().manual_seed(0))
+    >>> bool(((h == 0) | (h == 2 * encoder(torch.ones(1, 2)))).all())
+    True
+    """
+    if not share:
+        h: Tensor = encoder(x)
+        return h
+    behind_linear = False
+    for layer in encoder.children():
+        x = layer(x)
+        if behind_linear:
+            x = x * torch.empty_like(x).bernoulli_(1 - share, generator=generator) / (1 - share)
+        behind_linear = isinstance(layer, nn.Linear)
+    return x

@@ -29,7 +29,7 @@ from partedvae.objective import Terms, cross_entropy, targets_of
 from partedvae.recorder import HINT, Record, Recorder, TrainingDivergedError, all_finite, require_finite
 from partedvae.schedules import annealed, capacity, fading, sharpness
 from partedvae.streaming import StreamLoader
-from partedvae.teaching import Teaching, smoothed
+from partedvae.teaching import Teaching, smoothed, with_gaps
 
 _BATCHES_REMEMBERED = 4  # enough to have of each of ten classes two dozen; older ones are of another encoder
 _SCALE_LR = 20.0  # the one number that is the likelihood's scale has orders of magnitude to travel
@@ -301,7 +301,7 @@ class Training(lightning.LightningModule):
         }
 
     def _log_classes(self, x: Tensor) -> Tensor:
-        return self.model.log_classes(self.model.encoder(x))
+        return self.model.log_classes(with_gaps(self.model.encoder, x, self.teaching.dropout, self.noise))
 
     def _anneal(self, labelled: LightningOptimizer) -> None:
         """Lower the rate by a step's share, so that what a plateau has halved stays halved."""
