@@ -8,20 +8,24 @@ A semi-supervised VAE with a class-related code u and a class-independent code z
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from partedvae.estimator import Codes, PartedVAE
 
+    __version__: str
+
 __all__ = ["Codes", "PartedVAE", "__version__"]
-__version__ = version("partedvae")
 
 
 def __getattr__(name: str) -> object:
-    # torch takes seconds to import: only when the estimator is asked for.
+    # torch takes seconds to import, and what reads versions pulls in all that reads mail: only when asked for.
     if name in ("PartedVAE", "Codes"):
         from partedvae import estimator
 
         return getattr(estimator, name)
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("partedvae")
     raise AttributeError(f"module 'partedvae' has no attribute {name!r}")
