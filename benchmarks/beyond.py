@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -42,16 +42,24 @@ def _robustness(results: Path) -> Iterator[str]:
         f"- **Seeds** {_made(found)}: digits, 5 labels a class, {len(seeds['by_seed'])} splits and starts: "
         f"{seeds['mean']:.3f} ± {seeds['sd']:.3f}, the least {seeds['least']:.3f}; {seeds['collapsed']} collapsed."
     )
-    runs = {name: {seed: {"accuracy": value} for seed, value in enumerate(values)} for name, values in uneven.items()}
+    weighed = {
+        "Balanced accuracy": uneven,
+        "Accuracy where classes are as frequent as in training": found["imbalance_as_trained"],
+    }
+    told = " ".join(f"{name}: {_unlike_even(runs)}." for name, runs in weighed.items())
+    n_seeds = len(next(iter(uneven.values())))
+    yield f"- **Uneven classes** (the same): MNIST at 16×16, 100 labels, {n_seeds} seeds. {told}"
+
+
+def _unlike_even(values: Mapping[str, Sequence[float]]) -> str:
+    """Accuracies with classes of one size, which come first, and of others, with their difference to the first."""
+    runs = {name: {seed: {"accuracy": value} for seed, value in enumerate(found)} for name, found in values.items()}
     (_, even), *others = runs.items()
     told = []
     for name, run in others:
         gap = Difference.of(run, even, "accuracy")
-        told.append(f"{mean_and_sd(uneven[name], 3)} with {name}" + (f" (less that {interval(gap, 3)})" if gap else ""))
-    yield (
-        f"- **Uneven classes** (the same): MNIST at 16×16, 100 labels, balanced accuracy, {len(even)} seeds: "
-        f"{spread(even, 'accuracy')} with classes of one size; {'; '.join(told)}."
-    )
+        told.append(f"{mean_and_sd(values[name], 3)} with {name}" + (f" (less that {interval(gap, 3)})" if gap else ""))
+    return f"{spread(even, 'accuracy')} with classes of one size; {'; '.join(told)}"
 
 
 def _other_data(results: Path) -> Iterator[str]:

@@ -115,11 +115,12 @@ def test_several_attributes_are_balanced_by_the_mean_over_those_a_row_has() -> N
 # -------------------------------------------------------------------------------------------------- classes, priors
 
 
-def test_the_class_prior_is_given_uniform_or_estimated(blobs: tuple[Array, Array]) -> None:
+def test_the_class_prior_is_given_or_follows_the_labels_as_far_as_asked_for(blobs: tuple[Array, Array]) -> None:
     x, y = blobs
     few = np.where(np.arange(80) % 40 < 8, y, -1)
     few[1:8] = -1  # one label of class 0, eight of class 1
-    assert quick().fit(x, few).class_prior_ == [[0.5, 0.5]]
+    assert quick().fit(x, few).class_prior_ == [pytest.approx([2**0.5 / (3 + 2**0.5), 3 / (3 + 2**0.5)])]
+    assert quick(class_prior="uniform").fit(x, few).class_prior_ == [[0.5, 0.5]]
     assert quick(class_prior=[0.3, 0.7]).fit(x, few).class_prior_ == [[0.3, 0.7]]
     assert quick(class_prior="estimated").fit(x, few).class_prior_ == [[2 / 11, 9 / 11]]
     soft = np.full((80, 2), np.nan)

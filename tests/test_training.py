@@ -184,7 +184,7 @@ def test_learning_rates_halve_on_a_plateau(digits: Digits) -> None:
 
 def test_validation_is_recorded_and_early_stopping_keeps_the_best(digits: Digits) -> None:
     x, y, few = digits
-    model = quick(max_epochs=60, early_stopping=True, early_stopping_patience=2, lr=2e-2).fit(
+    model = quick(max_epochs=60, early_stopping=True, early_stopping_patience=2, lr=5e-2).fit(
         x, few, validation_data=(x[100:], y[100:])
     )
     validation = [record["val_loss"] for record in model.history_]

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 Auto = Literal["auto"]
-Proportions = list[float]
+Proportions = list[Annotated[float, Field(allow_inf_nan=True)]]  # which are looked at beside the labels
 
 
 class Config(BaseModel):
@@ -24,7 +24,7 @@ class Config(BaseModel):
     ...
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     u_dim: int = Field(10, ge=1, description="columns of the class-related code of each attribute, d_u")
     z_dim: int = Field(6, ge=0, description="columns of the class-independent code, d_z; 0 for none")
@@ -43,13 +43,14 @@ class Config(BaseModel):
     prior: Literal["mixture", "normal"] = Field(
         "mixture", description="p(u|c); normal: N(0, I) whatever the class, so that samples know no class (ablation)"
     )
-    class_prior: Literal["uniform", "estimated"] | Proportions | list[Proportions] = Field(
-        "uniform",
+    class_prior: Literal["auto", "uniform", "estimated"] | Proportions | list[Proportions] = Field(
+        "auto",
         description="pi: class proportions, in the order of classes_, one list an attribute if several; estimated: "
-        "those of the labels, one added to each count",
+        "those of the labels, one added to each count; auto: their square roots, so halfway to uniform; uniform: as "
+        "published",
     )
 
-    gamma_x: float | Auto = Field(
+    gamma_x: Annotated[float, Field(ge=0)] | Auto = Field(
         "auto",
         description="weight of the reconstruction; auto: 1024 / (numbers in an observation), for features at most 1",
     )
@@ -63,8 +64,8 @@ class Config(BaseModel):
     gamma_swap: float = Field(
         15.0, ge=0, description="weight of swaps in which the predictor sees another class than u's; 0: as published"
     )
-    z_capacity: float = Field(7.0, ge=0, allow_inf_nan=False, description="nats that z may carry in the end, C_z max")
-    u_capacity: float = Field(7.0, ge=0, allow_inf_nan=False, description="nats that u may carry in the end, C_u max")
+    z_capacity: float = Field(7.0, ge=0, description="nats that z may carry in the end, C_z max")
+    u_capacity: float = Field(7.0, ge=0, description="nats that u may carry in the end, C_u max")
     capacity_steps: Annotated[int, Field(ge=1)] | Auto = Field(
         "auto", description="step at which both capacities reach their maximum; auto: half of the run, 1: no schedule"
     )
@@ -166,6 +167,7 @@ _CELEBA_PRIOR = [
 ]
 
 _WITHOUT_OURS: dict[str, Any] = {
+    "class_prior": "uniform",
     "gamma_zc": 0.0,
     "gamma_swap": 0.0,
     "consistency": 0.0,

@@ -124,22 +124,27 @@ def reconstruction_weight(shape: tuple[int, ...]) -> float:
 def check_class_prior(config: Config, class_counts: Sequence[NDArray[Any]]) -> list[list[float]]:
     """π of each attribute, or a ValueError if what is configured does not fit the classes.
 
+    Labels may have been drawn, and then their counts tell how frequent classes are, or chosen class by class, and then
+    they do not. By default π is halfway between the two, on a scale of logarithms.
+
     Args:
         config: the settings.
         class_counts: how many labels each class of each attribute has.
 
     >>> import numpy as np
-    >>> check_class_prior(Config(), [np.array([7, 1]), np.array([1, 1, 1, 1])])
+    >>> check_class_prior(Config(class_prior="uniform"), [np.array([7, 1]), np.array([1, 1, 1, 1])])
     [[0.5, 0.5], [0.25, 0.25, 0.25, 0.25]]
     >>> check_class_prior(Config(class_prior="estimated"), [np.array([7, 1])])
     [[0.8, 0.2]]
+    >>> [[round(p, 4) for p in pi] for pi in check_class_prior(Config(), [np.array([7, 1])])]
+    [[0.6667, 0.3333]]
     """
     given = config.class_prior
     class_sizes = tuple(map(len, class_counts))
-    if given == "uniform":
-        return [[1 / size] * size for size in class_sizes]
-    if given == "estimated":
-        return [((counts + 1) / (counts + 1).sum()).tolist() for counts in class_counts]
+    if isinstance(given, str):
+        share = {"uniform": 0.0, "auto": 0.5, "estimated": 1.0}[given]  # of what the counts say
+        weights = [(counts + 1.0) ** share for counts in class_counts]
+        return [(weight / weight.sum()).tolist() for weight in weights]
     nested = [[float(p) for p in part] if isinstance(part, list) else part for part in given]
     priors: list[list[float]] = (
         [part for part in nested if isinstance(part, list)]
