@@ -193,6 +193,34 @@ def test_pictures_in_a_parquet_file_of_another_library_are_found(tmp_path: Path,
         assert data.y.tolist() == ["a", "b", None, "a"]
 
 
+@pytest.mark.parametrize("path", ["https://example.org/a.png", "SECRET", "../secret.png", "zip://a.png::SECRET"])
+def test_a_table_cannot_make_us_open_what_does_not_lie_beside_it(tmp_path: Path, path: str) -> None:
+    from pyarrow import parquet
+    from pyarrow import table as arrow_table
+
+    secret, folder = tmp_path / "secret.png", tmp_path / "sent"
+    folder.mkdir()
+    secret.write_bytes(encoded(pixels(1)[0]))
+    rows = [{"bytes": None, "path": path.replace("SECRET", str(secret))}] * 2
+    parquet.write_table(arrow_table({"picture": rows, "label": ["a", "b"]}), folder / "d.parquet")
+    for streaming in (False, True):
+        with pytest.raises(DataError, match=r"leads out of|No such file|no such file|no file"):
+            load(str(folder / "d.parquet"), streaming=streaming)
+
+
+def test_pictures_in_files_beside_a_table_are_read(tmp_path: Path) -> None:
+    from pyarrow import parquet
+    from pyarrow import table as arrow_table
+
+    x = pixels(2)
+    for name, picture in zip("ab", x, strict=True):
+        (tmp_path / f"{name}.png").write_bytes(encoded(picture))
+    rows = [{"bytes": None, "path": f"{name}.png"} for name in "ab"]
+    parquet.write_table(arrow_table({"picture": rows, "label": ["a", "b"]}), tmp_path / "d.parquet")
+    for streaming in (False, True):
+        np.testing.assert_array_equal(load(str(tmp_path / "d.parquet"), streaming=streaming).array, x)
+
+
 def test_so_many_rows_are_the_same_choice_each_time(tmp_path: Path) -> None:
     x = pixels(30)
     source = saved("folder", pets(x, [0, 1] * 15), tmp_path)

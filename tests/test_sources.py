@@ -84,3 +84,17 @@ def test_an_option_that_would_change_nothing_is_refused(
     monkeypatch.chdir(sources)
     with pytest.raises(DataError, match=message):
         load(source, **options)
+
+
+def test_a_mask_of_rows_is_not_taken_for_their_numbers(sources: Path) -> None:
+    data = load(sources / "digits.npz")
+    late = np.arange(len(data)) >= len(data) - 5
+    assert data.with_labels_of(late).labelled.tolist() == np.flatnonzero(late).tolist()
+    np.testing.assert_array_equal(data.take(late).array, data.array[-5:])
+    with pytest.raises(ValueError, match="The mask of rows has shape"):
+        data.take(late[1:])
+
+
+def test_options_that_cannot_be_are_one_line(sources: Path) -> None:
+    with pytest.raises(DataError, match=r"wine\.csv: size=16: .*\.$"):
+        load(sources / "wine.csv", size=16)

@@ -121,9 +121,12 @@ class Dataset:
             raise DataError("This data set has no known factors.")
         return self.grid.factors(self.points)
 
-    def take(self, rows: Sequence[int] | NDArray[np.int64]) -> Self:
-        """Some of the rows, in the order given. Observations that are not in memory stay where they are."""
-        chosen = np.asarray(rows, dtype=np.int64)
+    def take(self, rows: Sequence[int] | Sequence[bool] | Array) -> Self:
+        """Some of the rows, in the order given, or those of a mask.
+
+        Observations that are not in memory stay where they are.
+        """
+        chosen = self._numbers(rows)
         names = self.ids
         return replace(
             self,
@@ -133,12 +136,21 @@ class Dataset:
             points=None if self.points is None else self.points[chosen],
         )
 
-    def with_labels_of(self, rows: Sequence[int] | NDArray[np.int64]) -> Self:
-        """The same observations with all labels hidden but those of ``rows``."""
+    def with_labels_of(self, rows: Sequence[int] | Sequence[bool] | Array) -> Self:
+        """The same observations with all labels hidden but those of ``rows``: numbers, or a mask."""
         codes = np.full_like(self.codes, MISSING)
-        chosen = np.asarray(rows, dtype=np.int64)
+        chosen = self._numbers(rows)
         codes[chosen] = self.codes[chosen]
         return replace(self, codes=codes)
+
+    def _numbers(self, rows: Sequence[int] | Sequence[bool] | Array) -> NDArray[np.int64]:
+        """Numbers of rows, of which there may be a mask."""
+        given = np.asarray(rows)
+        if given.dtype != np.bool_:
+            return given.astype(np.int64)
+        if given.shape != (len(self),):
+            raise ValueError(f"The mask of rows has shape {given.shape}; there are {len(self)} rows.")
+        return np.flatnonzero(given)
 
     @property
     def array(self) -> Array:

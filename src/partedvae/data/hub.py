@@ -16,10 +16,11 @@ from partedvae.data.columns import LABEL_NAMES
 from partedvae.data.dataset import DataError, Dataset, Numbered
 from partedvae.data.decoding import Encoded, decode_encoded
 from partedvae.data.extras import require
+from partedvae.data.inside import inside
 from partedvae.data.lazy import RowNumbers
 from partedvae.data.parquet_table import PARQUET
 from partedvae.data.reading import Reading
-from partedvae.data.stream import Stream
+from partedvae.data.stream import IN_THE_TABLE, Stream
 from partedvae.data.subsets import random_rows
 from partedvae.labels import MISSING, Attribute
 
@@ -88,7 +89,7 @@ def read_hub(source: str, reading: Reading) -> Dataset:
         return Dataset(_numbers(part, columns.numbers), codes, attributes, ids, names)
     places = [f"{source}, row {row}" for row in rows]
     called = f"hub {source} {reading.split} {columns.picture}"
-    pictures = _Pictures(part, columns.picture)
+    pictures = _Pictures(part, columns.picture, source)
     # The library's own fingerprint is of all that the rows were made from.
     decoded = decode_encoded(pictures, places, reading, called, lambda: str(part._fingerprint))
     return Dataset(decoded.x, codes[decoded.kept], attributes, Numbered(rows[decoded.kept]), skipped=decoded.skipped)
@@ -250,9 +251,10 @@ def _classes(
 class _Pictures(Sequence[Encoded]):
     """The encoded pictures of a data set, read a slice at a time."""
 
-    def __init__(self, part: Any, column: str) -> None:
+    def __init__(self, part: Any, column: str, source: str) -> None:
         import datasets
 
+        self._source, self._root = source, _folder_of(source)
         self._part = part.select_columns([column]).cast_column(column, datasets.Image(decode=False))
         self._column = column
 
@@ -261,15 +263,26 @@ class _Pictures(Sequence[Encoded]):
 
     def __getitem__(self, index: Any) -> Any:
         found = self._part[index][self._column]
-        return [_encoded(each) for each in found] if isinstance(index, slice) else _encoded(found)
+        return [self._encoded(each) for each in found] if isinstance(index, slice) else self._encoded(found)
+
+    def _encoded(self, picture: dict[str, Any] | None) -> Encoded:
+        """A picture as the library stores it: its content, or the path of its file; nothing where there is none."""
+        if picture is None:
+            return b""
+        content: bytes | None = picture["bytes"]
+        path: str | None = picture.get("path")
+        if content is not None or path is None:
+            return content or b""
+        return Path(path) if self._root is None else inside(self._root, path, self._source, IN_THE_TABLE)
 
 
-def _encoded(picture: dict[str, Any] | None) -> Encoded:
-    """A picture as the library stores it: its content, or the path of its file; nothing where there is none."""
-    if picture is None:
-        return b""
-    content = picture["bytes"]
-    return content if content is not None else Path(picture["path"])
+def _folder_of(source: str) -> Path | None:
+    """The folder in which a data set of this machine has its files; ``None`` for one by name, whose places are known.
+
+    What stands in a table that someone has sent must not make us open other files, nor ask the network for any.
+    """
+    path = Path(source)
+    return path if path.is_dir() else path.parent if path.is_file() else None
 
 
 @dataclass(frozen=True)
@@ -309,5 +322,5 @@ def _streamed(part: Any, columns: Columns, source: str, reading: Reading) -> Dat
     codes, attributes = _labels(part, columns, source, reading)
     if not len(codes):
         raise DataError(f"{source} has no rows.")
-    stream = Stream(part, columns.picture, reading, len(codes), source)
+    stream = Stream(part, columns.picture, reading, len(codes), source, _folder_of(source))
     return Dataset(stream, codes, attributes, Numbered(range(len(codes))))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from pydantic import ValidationError
 
 from partedvae.data import arrays, label_file, tables
 from partedvae.data.celeba import read_celeba
@@ -42,7 +43,7 @@ class Builtin(NamedTuple):
     options: tuple[str, ...] = ()
 
 
-def load(source: str, reading: Reading | None = None, **options: Any) -> Dataset:
+def load(source: str | Path, reading: Reading | None = None, **options: Any) -> Dataset:
     """Read DATA.
 
     Args:
@@ -58,7 +59,12 @@ def load(source: str, reading: Reading | None = None, **options: Any) -> Dataset
     >>> data.x.shape, data.x.dtype.name, len(data.labelled)
     ((1797, 16, 16), 'uint8', 1797)
     """
-    how = Reading(**{**(reading or Reading()).model_dump(), **options})
+    source = str(source)
+    try:
+        how = Reading(**{**(reading or Reading()).model_dump(), **options})
+    except ValidationError as error:
+        problem = error.errors()[0]
+        raise DataError(f"{source}: {problem['loc'][0]}={problem['input']!r}: {problem['msg']}.") from None
     if how.label_file is None:
         return _read(source, how)
     # The columns that are named are those of the label file.

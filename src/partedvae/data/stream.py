@@ -6,6 +6,7 @@ import io
 import math
 from collections.abc import Iterable, Iterator
 from itertools import compress, islice
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
@@ -13,11 +14,13 @@ from numpy.typing import NDArray
 
 from partedvae.data.dataset import DataError
 from partedvae.data.images import fit_to, read_picture
+from partedvae.data.inside import inside
 from partedvae.data.lazy import RowNumbers
 from partedvae.data.reading import Reading
 
 Array = NDArray[Any]
 
+IN_THE_TABLE = "Put the picture itself into the table, or its file beside it."
 _SHUFFLED = 10_000  # pictures among which the next one is drawn
 
 
@@ -30,10 +33,21 @@ class Stream:
         reading: their size. Grey or colour is decided by the first picture.
         n_rows: how many there are, at least one.
         called: the source, in errors.
+        root: the folder that pictures which are files must lie in; ``None``: they are wherever the library says.
     """
 
-    def __init__(self, part: Any, column: str, reading: Reading, n_rows: int, called: str = "The stream") -> None:
+    def __init__(
+        self,
+        part: Any,
+        column: str,
+        reading: Reading,
+        n_rows: int,
+        called: str = "The stream",
+        root: Path | None = None,
+    ) -> None:
         import datasets
+
+        self._root = root
 
         self._part = part.select_columns([column]).cast_column(column, datasets.Image(decode=False))
         self._column, self._reading, self._called = column, reading, called
@@ -104,22 +118,23 @@ class Stream:
         picture = example[self._column] or {"bytes": b""}
         named = picture.get("path") or "A picture of the stream"
         try:
-            with _opened(picture) as file:
+            with self._opened(picture) as file:
                 return fit_to(read_picture(file, named), self._reading.size, self._reading.pad)
         except (DataError, OSError) as error:
             raise DataError(
                 f"{str(error).removesuffix('.')}. Without --streaming, --skip-bad goes on without it."
             ) from None
 
+    def _opened(self, picture: dict[str, Any]) -> IO[bytes]:
+        from datasets.utils.file_utils import xopen
 
-def _opened(picture: dict[str, Any]) -> IO[bytes]:
-    from datasets.utils.file_utils import xopen
-
-    content = picture["bytes"]
-    if content is not None:
-        return io.BytesIO(content)
-    file: IO[bytes] = xopen(picture["path"], "rb")  # inside an archive or over the network, too
-    return file
+        content = picture["bytes"]
+        if content is not None:
+            return io.BytesIO(content)
+        if self._root is not None:
+            return inside(self._root, picture["path"], self._called, IN_THE_TABLE).open("rb")
+        file: IO[bytes] = xopen(picture["path"], "rb")  # inside an archive or over the network, too
+        return file
 
 
 def _endless(share: Any) -> Iterator[dict[str, Any]]:

@@ -13,6 +13,7 @@ from partedvae.data.columns import LABEL_NAMES, Table
 from partedvae.data.csv_table import CsvTable
 from partedvae.data.dataset import DataError, Dataset, Numbered
 from partedvae.data.decoding import decode
+from partedvae.data.inside import inside
 from partedvae.data.parquet_table import PARQUET, ParquetTable
 from partedvae.data.reading import Reading
 from partedvae.data.subsets import random_rows
@@ -152,17 +153,10 @@ def _require_each_once(table: Table, texts: Sequence[str]) -> None:
 
 def _inside(root: Path, text: str, table: Table, row: int) -> Path:
     """The file that a path names, which must lie in the folder that the manifest speaks of."""
-    path = root / text
-    try:
-        inside = path.resolve().is_relative_to(root.resolve())
-    except (OSError, RuntimeError, ValueError) as error:  # a link to itself, a NUL in it
-        raise DataError(f"{table.path}, {table.place(row)}: {text!r} is no path: {error}.") from None
-    if not inside:
-        raise DataError(
-            f"{table.path}, {table.place(row)}: {text} leads out of {root}. "
-            "If that is meant, name a folder that holds all pictures with --data-dir and make the paths relative to it."
-        )
-    return path
+    advice = (
+        "If that is meant, name a folder that holds all pictures with --data-dir and make the paths relative to it."
+    )
+    return inside(root, text, f"{table.path}, {table.place(row)}", advice)
 
 
 def _require_there(table: Table, paths: Sequence[Path], rows: NDArray[np.int64]) -> None:
