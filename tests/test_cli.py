@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from command_line import QUICK, call
+from command_line import QUICK, Result, call
 from partedvae import PartedVAE
 from partedvae.data import load
 
@@ -49,7 +49,7 @@ def test_a_run_of_an_earlier_version_is_used_all_the_same(run: Path, tmp_path: P
         content = json.loads((old / name).read_text())
         content["settings"]["consistency_threshold"] = 0.95
         (old / name).write_text(json.dumps(content))
-    done = call("encode", old, "digits", "-o", tmp_path / "codes.npz")
+    done = call("encode", old, "digits", "-o", tmp_path / "codes.npz", "--quiet")
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -170,7 +170,7 @@ def suggested(run: Path, data: str | Path, *options: object) -> tuple[list[dict[
 
 def test_suggestions_are_a_table_of_rows_that_training_did_not_see_labelled(run: Path) -> None:
     rows, said = suggested(run, "digits", "-n", 7)
-    assert not said
+    assert said == "choosing …\n"
     assert [row["rank"] for row in rows] == [str(place) for place in range(1, 8)]
     assert all(row["label"] in set("0123456789") and 0 < float(row["confidence"]) <= 1 for row in rows)
     plan = json.loads((run / "run.json").read_text())
@@ -210,13 +210,13 @@ def test_the_data_of_a_run_are_read_as_it_read_them_and_labels_added_since_count
     done = call("train", tmp_path / "x.npy", "--label-file", labels, "--out", run, *QUICK)
     assert done.returncode == 0, done.stderr
     rows, said = suggested(run, tmp_path / "x.npy", "-n", 40)
-    assert not said
+    assert said == "choosing …\n"
     assert {int(row["id"]) for row in rows} == set(range(40, 80))
     write(list(range(60)))
     assert {int(row["id"]) for row in suggested(run, tmp_path / "x.npy", "-n", 20)[0]} == set(range(60, 80))
     done = call("suggest", run, tmp_path / "x.npy", "-n", 21, "-o", tmp_path / "s.csv")
     assert done.returncode != 0
-    assert "n=21: should be between 1 and 20" in done.stderr
+    assert "n=21: should be a whole number from 1 to 20" in done.stderr
 
 
 def test_settings_come_from_preset_file_and_options_in_that_order(tmp_path: Path) -> None:
@@ -250,6 +250,40 @@ def test_an_overwrite_that_was_killed_leaves_nothing_behind_when_it_is_gone_on_w
     (tmp_path / "run" / ".replaced-0123").mkdir()  # as kill -9 leaves it
     assert call("train", "digits", "--out", tmp_path / "run", "--resume").returncode == 0
     assert not list((tmp_path / "run").glob(".*"))
+
+
+def test_a_run_that_was_to_be_replaced_comes_back_if_that_was_killed_before_it_began(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    start = ("train", "digits", "--labels-per-class", 5, "--out", folder, *QUICK)
+    assert call(*start).returncode == 0
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    def kill() -> None:
+        """What kill -9 leaves: all is put aside, and a plan is there."""
+        aside = folder / ".replaced-0123"
+        found = list(folder.iterdir())
+        aside.mkdir()
+        for path in found:
+            path.rename(aside / path.name)
+        (folder / "run.json").write_text("{}")
+        (folder / "checkpoints").mkdir()
+
+    for again in (("--resume",), ("--overwrite", "--precision", "bf16-true")):
+        kill()
+        call(*start, *again)
+        assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    assert call("predict", folder, "digits", "-o", tmp_path / "p.csv").returncode == 0
+
+
+def test_quiet_shows_nothing_whatever_is_done(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "run")
+    outputs = {"predict": "p.csv", "encode": "c.npz", "suggest": "s.csv", "swap": "w.png", "traverse": "t.png"}
+    calls: list[tuple[object, ...]] = [
+        (name, tmp_path / "run", "digits", "-o", tmp_path / file) for name, file in outputs.items()
+    ]
+    calls += [("generate", tmp_path / "run", "-o", tmp_path / "g.png"), ("report", tmp_path / "run")]
+    for words in calls:
+        assert call(*words, "--quiet") == Result(0, "", "")
 
 
 def test_without_a_word_the_commands_are_listed() -> None:

@@ -62,6 +62,57 @@ def test_a_run_that_fails_before_its_first_checkpoint_leaves_the_folder_as_it_wa
     assert {path: path.read_bytes() for path in (tmp_path / "old").rglob("*") if path.is_file()} == before
 
 
+def test_data_that_cannot_be_learned_from_are_named_and_the_call_was_right(tmp_path: Path) -> None:
+    y = np.arange(40) % 2
+    cases = {
+        "nan": (np.where(np.arange(120).reshape(40, 3) == 4, np.nan, np.arange(120).reshape(40, 3)), y, "NaN at row 1"),
+        "one": (np.arange(120).reshape(40, 3), np.zeros(40, dtype=int), "one class"),
+        "small": (np.arange(1000).reshape(40, 5, 5), y, "smallest size"),
+    }
+    for name, (values, labels, message) in cases.items():
+        path = tmp_path / f"{name}.npz"
+        np.savez(path, X=values, y=labels)
+        done = call("train", path, "--out", tmp_path / "out", *QUICK)
+        assert (done.returncode, done.stderr.startswith(f"partedvae: {path}: ")) == (1, True), done.stderr
+        assert message in done.stderr
+
+
+def test_files_that_are_of_no_run_are_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "mine.txt").write_text("mine")
+    for more in ((), ("--overwrite",)):
+        done = call("train", "digits", "--labels-per-class", 2, "--out", tmp_path, *QUICK, *more)
+        assert (done.returncode, "holds logs, which is of no run" in done.stderr) == (2, True)
+    assert [path.name for path in tmp_path.iterdir()] == ["logs"]
+
+
+def test_what_is_not_finite_in_rows_held_out_is_found_before_training(tmp_path: Path) -> None:
+    x = np.arange(120.0).reshape(40, 3)
+    for row in (2, 31):
+        x[row, 1] = np.nan
+        np.savez(tmp_path / "x.npz", X=x, y=np.arange(40) % 2)
+        done = call("train", tmp_path / "x.npz", "--holdout", 0.9, "--out", tmp_path / "run", *QUICK)
+        assert (done.returncode, "x.npz: NaN at row 2, column 1" in done.stderr) == (1, True), done.stderr
+        assert not (tmp_path / "run").exists()
+
+
+def test_a_stream_is_no_file_to_write_anew(run: Path) -> None:
+    done = call("predict", run, "digits", "-o", "/dev/stdout")
+    assert (done.returncode, "/dev/stdout: is no file" in done.stderr) == (2, True)
+
+
+def test_a_run_goes_on_with_its_own_seed_and_not_with_nought(run: Path) -> None:
+    done = call("train", "digits", "--resume", "--out", run, "--seed", 0)
+    assert (done.returncode, "leave out --seed" in done.stderr) == (2, True), done.stderr
+
+
+def test_a_training_that_has_not_ended_is_no_model_and_how_it_ends_is_said(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "run")
+    (tmp_path / "run" / "config.json").unlink()
+    done = call("predict", tmp_path / "run", "digits", "-o", tmp_path / "p.csv")
+    assert (done.returncode, "--resume goes on" in done.stderr) == (1, True), done.stderr
+
+
 def test_what_cannot_be_written_to_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     done = call("train", "digits", "--labels-per-class", 2, "--out", tmp_path / "file" / "run", *QUICK)
@@ -131,6 +182,8 @@ def test_a_process_of_its_own_prints_one_line_and_with_debug_the_traceback() -> 
     debugged = call_process("--debug", "train", "nowhere", "--out", "x")
     assert debugged.returncode == 1
     assert "Traceback" in debugged.stderr
+    wrong = call_process("train", "nowhere", "--no-such-option", "--debug")
+    assert (wrong.returncode, "Traceback" in wrong.stderr) == (2, True)
 
 
 def test_a_run_is_not_written_among_the_pictures_that_it_learns_from(tmp_path: Path) -> None:

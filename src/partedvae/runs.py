@@ -25,11 +25,12 @@ from partedvae.checkpoints import (
 )
 from partedvae.conflicting_labels import ConflictingLabelsWarning
 from partedvae.data import Dataset
-from partedvae.data.dataset import Skipped
+from partedvae.data.dataset import DataError, Skipped
 from partedvae.data.images import in_unit_range
 from partedvae.data.lazy import Rows, chunks, in_memory
 from partedvae.data.subsets import random_rows
 from partedvae.estimator import PartedVAE
+from partedvae.layout import first_not_finite
 from partedvae.metrics import Evaluation
 from partedvae.persistence import CONFIG, HISTORY, WEIGHTS, ModelFileError, write_whole
 from partedvae.plans import RUN, Parts, Plan, RunError
@@ -42,6 +43,8 @@ METRICS, REPORT, SKIPPED = "metrics.json", "report.html", "skipped.csv"
 CHECKPOINTS, FIGURES, LOGS = "checkpoints", "figures", "logs"
 
 _OF_TRAINING = ("n_training", "n_labelled", "n_test", "test_accuracy", "test_mse")
+_OF_A_RUN = (RUN, CONFIG, WEIGHTS, HISTORY, METRICS, REPORT, SKIPPED, FIGURES, CHECKPOINTS, LOGS)
+_FAILED = "-failed"
 _SHOWN = 5_000  # of observations that are not in memory, so many are read for the report
 
 
@@ -59,6 +62,9 @@ def train(
 
     Of several processes one does all but the training, and the others return nothing.
     """
+    wrong = first_not_finite(data.x, data.feature_names)
+    if wrong is not None:  # of all rows, those too that are held out and looked at when training is over
+        raise DataError(f"{plan.source}: {wrong}. Remove or fill in what is not finite.")
     parts = Parts.of(plan, data)
     checkpoints = folder / CHECKPOINTS
     model = PartedVAE(**plan.settings.model_dump(), verbose=verbose, trainer_options=dict(trainer_options))
@@ -67,7 +73,7 @@ def train(
         if begins:
             write_json(folder / RUN, plan.model_dump(mode="json"))
             _write_skipped(folder / SKIPPED, data.skipped)
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _errors_of(plan.source):
             warnings.simplefilter("ignore", ConflictingLabelsWarning)  # the command line has a line of its own
             model.fit(
                 parts.training,
@@ -86,21 +92,29 @@ def train(
 
 
 @contextmanager
+def _errors_of(source: str) -> Iterator[None]:
+    """Observations and labels that cannot be learned from, by the name of what they were read from."""
+    try:
+        yield
+    except ValueError as error:
+        if isinstance(error, DataError) or not str(error).startswith(("X ", "y ", "Input X ", "Attribute ")):
+            raise
+        raise DataError(f"{source}: {error}") from None
+
+
+@contextmanager
 def _replacing(folder: Path) -> Iterator[None]:
     """A folder without the files of an earlier run, which come back if the new one fails before it can be resumed."""
     created = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
-    _forget_replaced(folder)
+    restore_replaced(folder)
     aside = folder / f".replaced-{uuid.uuid4().hex}"
     _move_run(folder, aside)
     try:
         yield
     except BaseException:
-        if not any((folder / CHECKPOINTS / name).exists() for name in (LAST, PREVIOUS)):
-            _move_run(folder, folder / f"{aside.name}-failed")
-            shutil.rmtree(folder / f"{aside.name}-failed", ignore_errors=True)
-            if aside.exists():
-                _move_run(aside, folder)
+        if not _has_checkpoint(folder):
+            _come_back(aside, folder)
             if created:
                 folder.rmdir()
         raise
@@ -108,15 +122,37 @@ def _replacing(folder: Path) -> Iterator[None]:
         shutil.rmtree(aside, ignore_errors=True)
 
 
+def restore_replaced(folder: Path) -> None:
+    """Bring back the run that a process had put aside, if it was killed before its own could be resumed."""
+    begun = (folder / RUN).exists() and ((folder / CONFIG).exists() or _has_checkpoint(folder))
+    for aside in () if begun else folder.glob(".replaced-*"):
+        if aside.name.endswith(_FAILED):
+            continue
+        if (folder / RUN).exists():  # which is moved first, so this one is of the new run
+            _come_back(aside, folder)
+        else:
+            _move_run(aside, folder)
+    _forget_replaced(folder)
+
+
+def _come_back(aside: Path, folder: Path) -> None:
+    """An earlier run in place of one that has failed."""
+    failed = folder / f"{aside.name}{_FAILED}"
+    _move_run(folder, failed)
+    shutil.rmtree(failed, ignore_errors=True)
+    if aside.exists():
+        _move_run(aside, folder)
+
+
 def _forget_replaced(folder: Path) -> None:
-    """What a process that was killed had put aside."""
+    """What was put aside and is not needed any more."""
     for left in folder.glob(".replaced-*"):
         shutil.rmtree(left, ignore_errors=True)
 
 
 def _move_run(source: Path, target: Path) -> None:
     """Move what belongs to a run, and nothing else that may lie in the folder."""
-    for name in (RUN, CONFIG, WEIGHTS, HISTORY, METRICS, REPORT, SKIPPED, FIGURES, CHECKPOINTS, LOGS):
+    for name in _OF_A_RUN:
         if (source / name).exists():
             target.mkdir(exist_ok=True)
             (source / name).rename(target / name)
@@ -178,7 +214,11 @@ def report(folder: Path, model: PartedVAE, plan: Plan, parts: Parts, figures: Ma
 
 def can_go_on(folder: Path) -> bool:
     """Whether there is a checkpoint to go on from, and it is this process that says so."""
-    return writes_files() and any((folder / CHECKPOINTS / name).exists() for name in (LAST, PREVIOUS))
+    return writes_files() and _has_checkpoint(folder)
+
+
+def _has_checkpoint(folder: Path) -> bool:
+    return any((folder / CHECKPOINTS / name).exists() for name in (LAST, PREVIOUS))
 
 
 def check_free(folder: Path, resume: bool, overwrite: bool) -> None:
@@ -189,6 +229,7 @@ def check_free(folder: Path, resume: bool, overwrite: bool) -> None:
     """
     if not writes_files():
         return  # the process that does may have begun to
+    restore_replaced(folder)
     if resume:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DamagedCheckpointWarning)  # fit says so
@@ -201,6 +242,11 @@ def check_free(folder: Path, resume: bool, overwrite: bool) -> None:
         return
     if folder.exists() and not folder.is_dir():
         raise RunError(f"--out {folder}: is a file, not a folder.")
+    foreign = next((name for name in _OF_A_RUN if (folder / name).exists()), None)
+    if foreign is not None and not (folder / RUN).exists() and not (folder / CONFIG).exists():
+        raise RunError(
+            f"--out {folder}: holds {foreign}, which is of no run and would be replaced. Name another folder."
+        )
     if not overwrite and ((folder / RUN).exists() or (folder / CONFIG).exists()):
         raise RunError(f"--out {folder}: holds a run already. --resume goes on with it, --overwrite replaces it.")
 

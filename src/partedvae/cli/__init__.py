@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -43,14 +44,15 @@ app.add_typer(data.app, name="data")
 
 @app.callback()
 def _common(
-    debug: Annotated[bool, typer.Option("--debug", help="show the traceback of an error")] = False,  # read by main
+    debug: Annotated[bool, typer.Option("--debug", help="show the traceback of an error")] = False,  # main takes it
 ) -> None:
     del debug
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line; the one place where errors become lines and exit statuses."""
-    words = sys.argv[1:] if arguments is None else list(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    words = [word for word in given if word != "--debug"]  # which may stand anywhere
     # What torch advises its programmers, such as how to set up several processes, is nothing to a user. Torch looks at
     # this when it is loaded.
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
@@ -62,8 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             warnings.showwarning = _say
             status = app(args=words or ["--help"], prog_name="partedvae", standalone_mode=False) or 0
     except Exception as error:
-        if "--debug" in words:
-            raise
+        if words != given:
+            traceback.print_exc()
         sys.stderr.write(f"partedvae: {errors.line(error)}\n")
         sys.exit(errors.status(error))
     except SystemExit as left:

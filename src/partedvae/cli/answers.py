@@ -7,14 +7,17 @@ from typing import Annotated
 
 import typer
 
-from partedvae.cli.arguments import CountOption, CsvOption, DataArgument, RunArgument, SeedOption
+from partedvae.cli.arguments import CountOption, CsvOption, DataArgument, QuietOption, RunArgument, SeedOption
 from partedvae.cli.loading import model_and_data
 from partedvae.cli.outputs import TEXT, sources, writable
 from partedvae.cli.reading import Given, reads_data
+from partedvae.cli.waiting import waiting
 
 
 @reads_data
-def predict(run: RunArgument, data: DataArgument, output: CsvOption, *, given: Given) -> None:
+def predict(
+    run: RunArgument, data: DataArgument, output: CsvOption, quiet: QuietOption = False, *, given: Given
+) -> None:
     """Write a table: id, label, confidence, one probability a class, and novelty (nats; high is unlike the training).
 
     Example: partedvae predict runs/digits digits -o predictions.csv
@@ -24,8 +27,9 @@ def predict(run: RunArgument, data: DataArgument, output: CsvOption, *, given: G
 
     target = writable(output, *TEXT, run=run, reads=sources(data, given))
     model, dataset = model_and_data(run, data, given, with_labels=False)
-    header, rows = prediction_rows(model, dataset)
-    write_whole(target, lambda path: write_csv(path, header, rows))
+    with waiting("predicting", quiet):
+        header, rows = prediction_rows(model, dataset)
+        write_whole(target, lambda path: write_csv(path, header, rows))
 
 
 @reads_data
@@ -33,6 +37,7 @@ def encode(
     run: RunArgument,
     data: DataArgument,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE.npz", help="arrays to write")],
+    quiet: QuietOption = False,
     *,
     given: Given,
 ) -> None:
@@ -46,7 +51,8 @@ def encode(
 
     target = writable(output, ".npz", run=run, reads=sources(data, given))
     model, dataset = model_and_data(run, data, given, with_labels=False)
-    codes = model.encode(dataset)
+    with waiting("encoding", quiet):
+        codes = model.encode(dataset)
     c = np.concatenate(codes.c, axis=1) if isinstance(codes.c, list) else codes.c
     ids = np.array(list(dataset.ids))
 
@@ -64,6 +70,7 @@ def suggest(
     output: CsvOption,
     n: CountOption = 20,
     seed: SeedOption = 0,
+    quiet: QuietOption = False,
     *,
     given: Given,
 ) -> None:
@@ -83,7 +90,8 @@ def suggest(
     as_trained = {} if plan is None else plan.reading.model_dump(exclude_defaults=True)
     model, dataset = model_and_data(run, data, {**as_trained, **given})
     dataset = plans.still_to_label(plan, dataset)
-    if dataset.complete.all():
+    if dataset.complete.all() and not quiet:
         typer.echo(f"All of {data} is labelled; this is what would be asked for first if none of it was.", err=True)
-    header, rows = suggestion_rows(model, dataset, n, seed)
+    with waiting("choosing", quiet):
+        header, rows = suggestion_rows(model, dataset, n, seed)
     write_whole(target, lambda path: write_csv(path, header, rows))

@@ -16,8 +16,12 @@ if TYPE_CHECKING:
 
 def load_model(run: Path) -> PartedVAE:
     """The model in RUN."""
+    from partedvae import runs
     from partedvae.estimator import PartedVAE
+    from partedvae.persistence import CONFIG, ModelFileError
 
+    if runs.can_go_on(run) and not (run / CONFIG).exists():
+        raise ModelFileError(f"{run}: its training has not ended. partedvae train DATA --out {run} --resume goes on.")
     return PartedVAE.load(run)
 
 

@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
-from partedvae.cli.arguments import RunArgument, SeedOption
+from partedvae.cli.arguments import QuietOption, RunArgument, SeedOption
 from partedvae.cli.errors import UsageError
 from partedvae.cli.loading import load_model, model_and_data
 from partedvae.cli.reading import Given, reads_data
+from partedvae.cli.waiting import waiting
 
 
 @reads_data
@@ -22,6 +23,7 @@ def evaluate(
         ),
     ] = None,
     seed: SeedOption = 0,
+    quiet: QuietOption = False,
     *,
     given: Given,
 ) -> None:
@@ -54,7 +56,7 @@ def evaluate(
         _, shown = model_and_data(run, data, given)
         taught = None
         plan = plans.plan_of(run, data, given.get("split"))
-        if plan is not None:
+        if plan is not None and not quiet:
             kept = plan.held_out
             advice = "Without DATA those held out are measured" if kept else "Train with --holdout to keep some"
             typer.echo(
@@ -62,12 +64,14 @@ def evaluate(
                 f"on them flatters it. {advice}.",
                 err=True,
             )
-    found = measure(model, shown, oracle_data=taught, random_state=seed)
-    Console().print(evaluation_table(found))
+    with waiting("measuring", quiet):
+        found = measure(model, shown, oracle_data=taught, random_state=seed)
+    if not quiet:
+        Console().print(evaluation_table(found))
     runs.add_metrics(run, found, measured_on)
 
 
-def report(run: RunArgument) -> None:
+def report(run: RunArgument, quiet: QuietOption = False) -> None:
     """Write RUN/report.html and RUN/figures again from the model and the data it was trained on.
 
     Example: partedvae report runs/digits
@@ -76,5 +80,7 @@ def report(run: RunArgument) -> None:
 
     plan = plans.read_plan(run)
     model, parts = load_model(run), plans.Parts.of(plan, plan.data())
-    path = runs.report(run, model, plan, parts, runs.metrics(model, parts))
-    typer.echo(f"report: {path}")
+    with waiting("drawing the report", quiet):
+        path = runs.report(run, model, plan, parts, runs.metrics(model, parts))
+    if not quiet:
+        typer.echo(f"report: {path}")

@@ -32,7 +32,7 @@ def writable(path: Path, *suffixes: str, run: Path | None = None, reads: Sequenc
         raise UsageError(f"-o {path}: there is no folder {path.parent}.")
     if path.is_dir():
         raise UsageError(f"-o {path}: is a folder; a file is needed.")
-    if path.exists() and not path.is_file():
+    if (path.exists() and not path.is_file()) or Path("/dev") in path.absolute().parents:
         raise UsageError(f"-o {path}: is no file that could be written anew.")
     named, path = path, path.resolve() if path.is_symlink() else path
     if path.exists():

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from partedvae.cli.arguments import CountOption, DataArgument, PngOption, RunArgument, SeedOption
+from partedvae.cli.arguments import CountOption, DataArgument, PngOption, QuietOption, RunArgument, SeedOption
 from partedvae.cli.errors import UsageError
 from partedvae.cli.loading import load_model, model_and_data
 from partedvae.cli.outputs import sources, writable
 from partedvae.cli.reading import Given, reads_data
+from partedvae.cli.waiting import waiting
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,6 +33,7 @@ def generate(
     ] = None,
     n: CountOption = 64,
     seed: SeedOption = 0,
+    quiet: QuietOption = False,
 ) -> None:
     """Draw from the learned prior.
 
@@ -44,8 +46,9 @@ def generate(
     target = writable(output, ".png")
     model = _pictures(load_model(run))
     chosen = None if label is None else label_named(model, label)
-    samples = model.sample(n, chosen, random_state=seed)
-    save_png(target, picture_grid(_in_rows(samples)))
+    with waiting("drawing", quiet):
+        samples = model.sample(n, chosen, random_state=seed)
+        save_png(target, picture_grid(_in_rows(samples)))
 
 
 @reads_data
@@ -55,6 +58,7 @@ def swap(
     output: PngOption,
     styles: Annotated[int, typer.Option(min=1, help="columns of the grid")] = 10,
     seed: SeedOption = 0,
+    quiet: QuietOption = False,
     *,
     given: Given,
 ) -> None:
@@ -68,7 +72,8 @@ def swap(
     target = writable(output, ".png", reads=sources(data, given))
     model, dataset = model_and_data(run, data, given)
     subject = Subject.of(_pictures(model), _few(dataset), unseen=False)
-    save_png(target, swap_figure(subject, n_styles=styles, seed=seed))
+    with waiting("drawing", quiet):
+        save_png(target, swap_figure(subject, n_styles=styles, seed=seed))
 
 
 @reads_data
@@ -78,6 +83,7 @@ def traverse(
     output: PngOption,
     code: Annotated[str, typer.Option(help="u or z")] = "z",
     row: Annotated[int, typer.Option(min=0, help="the observation to start from")] = 0,
+    quiet: QuietOption = False,
     *,
     given: Given,
 ) -> None:
@@ -96,7 +102,8 @@ def traverse(
         raise UsageError(f"--row {row}: {data} has {len(dataset)} rows, counted from 0.")
     if code == "z" and not model.net_.partition.z_dim:
         raise UsageError("--code z: this model has no z (z_dim=0).")
-    save_png(target, traversal_figure(_pictures(model), dataset.take([row]).array, code))
+    with waiting("drawing", quiet):
+        save_png(target, traversal_figure(_pictures(model), dataset.take([row]).array, code))
 
 
 def _pictures(model: PartedVAE) -> PartedVAE:

@@ -87,8 +87,8 @@ def train(
     options = trainer_options(out, accelerator, devices, num_nodes, strategy, precision, logger)
     if resume:
         fixed = {
-            "--labels": labels, "--labels-per-class": labels_per_class, "--holdout": holdout, "--epochs": epochs,
-            "--seed": seed, "--config": config, "--set": set_, "--preset": preset != "default",
+            "--labels": labels, "--labels-per-class": labels_per_class, "--holdout": holdout or None,
+            "--epochs": epochs, "--seed": seed, "--config": config, "--set": set_, "--preset": preset != "default",
         }  # fmt: skip
         plan = _plan_begun(out, data, given, fixed)
         dataset = plan.data()
@@ -132,7 +132,7 @@ def _plan_begun(out: Path, data: str, given: Given, fixed: Mapping[str, object])
     plan = plans.read_plan(out)
     if plan.source != data:
         raise UsageError(f"--resume: {out} was trained on {plan.source}, not on {data}.")
-    changed = [option for option, value in fixed.items() if value]
+    changed = [option for option, value in fixed.items() if value is not None and value is not False and value != []]
     if changed:
         raise UsageError(f"--resume: goes on as the run was begun; leave out {changed[0]}.")
     other = [name for name, value in Reading(**given) if name in given and value != getattr(plan.reading, name)]
