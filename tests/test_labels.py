@@ -67,9 +67,9 @@ def test_fit_takes_class_probabilities(blobs: tuple[Array, Array]) -> None:
 
 def test_soft_labels_of_a_data_frame_name_the_classes(blobs: tuple[Array, Array]) -> None:
     x, y = blobs
-    soft = pd.DataFrame({"cat": 1.0 - y, "dog": y.astype(float)})
-    assert quick().fit(x, soft).classes_.tolist() == ["cat", "dog"]
-    assert quick().fit(x, pl.DataFrame({"cat": 1.0 - y, "dog": y.astype(float)})).classes_.tolist() == ["cat", "dog"]
+    soft = {"cat": 0.9 - 0.8 * y, "dog": 0.1 + 0.8 * y}
+    assert quick().fit(x, pd.DataFrame(soft)).classes_.tolist() == ["cat", "dog"]
+    assert quick().fit(x, pl.DataFrame(soft)).classes_.tolist() == ["cat", "dog"]
 
 
 def test_what_only_looks_like_probabilities_is_labels_of_several_attributes() -> None:
@@ -103,6 +103,16 @@ def test_one_in_a_thousand_is_in_every_round() -> None:
     assert 0.45 < (labelled == 7).float().mean() < 0.55
     plain = Draws(n_rows=64 * 64, deck=Deck(codes), batch_size=64, seed=0)
     assert (torch.cat([hand for _, hand in plain]) == 7).float().mean() < 0.01
+
+
+def test_a_deck_of_very_many_rows_is_a_choice_of_them_and_as_even(monkeypatch: pytest.MonkeyPatch) -> None:
+    codes = torch.cat([torch.zeros(9_000, dtype=torch.int64), torch.arange(1, 10).repeat_interleave(10)])[:, None]
+    whole = Deck(codes, balance=True)
+    assert len(whole.of(0, torch.Generator())) == 90_000
+    monkeypatch.setattr("partedvae.batches._LONGEST_DECK", 30_000)
+    chosen = codes[whole.of(0, torch.Generator().manual_seed(0)), 0].bincount()
+    assert chosen.sum() == pytest.approx(30_000, rel=0.02)
+    assert chosen.tolist() == pytest.approx([3_000] * 10, rel=0.05)
 
 
 def test_several_attributes_are_balanced_by_the_mean_over_those_a_row_has() -> None:

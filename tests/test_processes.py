@@ -25,6 +25,7 @@ from partedvae.config import Config
 from partedvae.factory import Schedule, make_objective
 from partedvae.independence import ClassIndependence
 from partedvae.model import Posterior
+from partedvae.objective import cross_entropy, targets_of
 from partedvae.partition import Partition
 from partedvae.prior import MixturePrior
 from partedvae.recorder import Recorder
@@ -56,7 +57,11 @@ def loss_and_gradients(rows: slice) -> tuple[Tensor, list[Tensor]]:
     independence(posterior.z_mean.detach() + 1, posterior.log_c.exp().detach())
     terms = objective(posterior, prior, leaves[5], step=50)
     told = independence(posterior.z_mean, posterior.log_c.exp())
-    loss = terms.total + 40 * told
+    labels = torch.stack([torch.arange(N) % 3, torch.where(torch.arange(N) < 2 * N // 3, -1, 1)], dim=1)
+    known = cross_entropy(
+        posterior.log_c, targets_of(labels[rows], LAYOUT), LAYOUT
+    )  # few in one half, all in the other
+    loss = terms.total + 40 * told + 10 * known
     loss.backward()
     return loss.detach(), [leaf.grad for leaf in leaves if leaf.grad is not None]
 
@@ -87,7 +92,7 @@ def what_is_kept(rank: int, folder: str) -> None:
     distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
     recorder, resumed = Recorder(), Recorder()
     recorder.add({"loss": torch.tensor(1.0 + 2 * rank)}, 10 + 20 * rank, 1)
-    resumed.take_up(processes.of_each(recorder.state())[rank])
+    resumed.take_up(processes.of_each(recorder.state())[rank], torch.device("cpu"))
     measure = ClassIndependence(Partition((2,), u_dim=1, z_dim=3), n_remembered=8).eval()
     z = torch.randn(64, 3, generator=torch.Generator().manual_seed(0))
     told = measure(z, torch.eye(2).repeat(32, 1))

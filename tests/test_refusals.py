@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import NotFittedError
 
 from partedvae import PartedVAE
+from partedvae.recorder import TrainingDivergedError
 
 Array = NDArray[Any]
 Digits = tuple[Array, Array, Array]
@@ -41,6 +42,7 @@ def _with(array: Array, place: tuple[int, ...], value: float) -> Array:
         (X, np.stack([Y, np.zeros(20, dtype=int)], axis=1), "Attribute '1' of y has one class"),
         (_with(X, (7, 2), np.nan), Y, "contains NaN at row 7, column 2"),
         (_with(X, (3, 0), -np.inf), Y, "contains infinity at row 3, column 0"),
+        (_with(X, (3, 0), np.inf).astype(np.float16), Y, "contains infinity at row 3, column 0"),
         (_with(np.ones((20, 8, 8)), (4, 1, 2), np.nan), Y, r"contains NaN at row 4, pixel \(1, 2\)"),
         (X, Y[:19], "X has 20 rows and y has 19"),
         (X, None, "requires y to be passed, but the target y is None"),
@@ -75,6 +77,11 @@ def test_bad_input_is_refused_with_what_and_where(x: Array, y: Any, message: str
         ({"class_prior": [0.9, 0.3]}, "sum to 1"),
         ({"class_prior": [np.nan, 1.0]}, "sum to 1"),
         ({"z_capacity": np.inf}, "z_capacity=inf"),
+        ({"gamma_x": -1.0}, "gamma_x=-1.0"),
+        ({"gamma_z": np.nan}, "gamma_z=nan"),
+        ({"lr": np.inf}, "lr=inf"),
+        ({"trainer_options": {"precision": "bf16-true"}}, "bf16-mixed"),
+        ({"trainer_options": {"overfit_batches": 1}}, "overfit_batches is not possible"),
         ({"random_state": 2**64}, "random_state="),
         ({"early_stopping": True}, "validation_fraction"),
         ({"validation_fraction": 0.99}, "too few"),
@@ -100,6 +107,46 @@ def test_one_label_is_asked_for_and_not_several(fitted: PartedVAE, digits: Digit
         fitted.counterfactual(x[:2], [3, 4])
     with pytest.raises(ValueError, match="is no label; give one"):
         fitted.sample(2, label=[3, 4])
+
+
+def test_whole_numbers_are_asked_for_where_things_are_counted(fitted: PartedVAE, digits: Digits) -> None:
+    x, _, few = digits
+    with pytest.raises(ValueError, match=r"n=2\.5: should be a whole number"):
+        fitted.sample(2.5)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"n=2\.0: should be a whole number"):
+        fitted.suggest(x, 2.0, y=few)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"dim=1\.0: z has"):
+        fitted.traverse(x[:2], "z", 1.0)  # type: ignore[arg-type]
+    assert len(fitted.sample(np.int64(2))) == 2  # type: ignore[arg-type]
+
+
+def test_of_several_attributes_a_class_alone_says_too_little() -> None:
+    model = quick().fit(X, np.stack([Y, np.arange(20) // 2 % 2], axis=1))
+    for ask in (lambda: model.sample(2, label=1), lambda: model.counterfactual(X[:2], 1)):
+        with pytest.raises(ValueError, match="label is 1; of which attribute"):
+            ask()
+
+
+def test_what_is_too_far_from_the_training_has_no_answer() -> None:
+    model = quick().fit(X, Y)
+    far = X.copy()
+    far[7] = 3e38
+    for ask in (model.predict, model.predict_proba, model.encode, model.score_samples):
+        with pytest.raises(ValueError, match="X at row 7 is so far"):
+            ask(far)
+
+
+def test_a_training_that_diverged_in_its_last_step_leaves_no_model() -> None:
+    with pytest.raises(TrainingDivergedError):
+        quick(lr=1e20, max_epochs=1).fit(X, Y)
+
+
+def test_two_columns_that_exclude_each_other_are_classes_and_that_is_said() -> None:
+    y = np.full((20, 2), np.nan)
+    y[:6] = np.eye(2)[[0, 1, 0, 1, 0, 1]]
+    with pytest.warns(UserWarning, match="probabilities of the classes 'hat' and 'glasses'"):
+        model = quick().fit(X, pd.DataFrame(y, columns=["hat", "glasses"]))
+    assert model.classes_.tolist() == ["hat", "glasses"]
 
 
 def test_weights_of_a_score_are_checked(fitted: PartedVAE, digits: Digits) -> None:

@@ -66,7 +66,7 @@ def test_of_many_rows_a_bounded_number_is_compared(n: int) -> None:
 
 @pytest.mark.parametrize("n", [0, 4])
 def test_no_more_are_suggested_than_there_are(n: int) -> None:
-    with pytest.raises(ValueError, match=f"n={n}: should be between 1 and 3"):
+    with pytest.raises(ValueError, match=f"n={n}: should be a whole number from 1 to 3"):
         most_worth_labelling(np.array([True, False, False, False]), n, 0, lambda rows: rows[:, None])
 
 
@@ -115,5 +115,5 @@ def test_a_data_set_has_its_labels_with_it(digits: tuple[PartedVAE, Array, Array
     assert len(model.suggest(data, 30, random_state=0)) == 30  # all have one: none counts
     with pytest.raises(ValueError, match="y is given twice"):
         model.suggest(few, 30, y=few.y)
-    with pytest.raises(ValueError, match="n=30: should be between 1 and 20"):
+    with pytest.raises(ValueError, match="n=30: should be a whole number from 1 to 20"):
         model.suggest(data.with_labels_of(range(20, len(data))), 30)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import random
 from pathlib import Path
@@ -16,7 +17,8 @@ from numpy.typing import NDArray
 
 from partedvae import PartedVAE
 from partedvae.batches import Deck, Draws, Observations, training_loader
-from partedvae.recorder import TrainingDivergedError, all_finite
+from partedvae.fitting import quiet_lightning
+from partedvae.recorder import Recorder, TrainingDivergedError, all_finite
 from partedvae.report.figures.curves import TERM_TITLES
 
 Array = NDArray[Any]
@@ -180,6 +182,79 @@ def test_learning_rates_halve_on_a_plateau(digits: Digits) -> None:
     assert history[-1]["lr"] in {history[0]["lr"] / 2**k for k in range(1, 6)}
     still = quick(max_epochs=12, lr_patience=None, gamma_x=0.0, gamma_z=0.0, gamma_u=0.0).fit(x, few).history_
     assert still[-1]["lr"] == still[0]["lr"]
+
+
+def test_an_epoch_without_validation_has_no_figures_of_an_earlier_one(digits: Digits) -> None:
+    x, y, few = digits
+    every_second = {"check_val_every_n_epoch": 2}
+    history = quick(max_epochs=3, trainer_options=every_second).fit(x, few, validation_data=(x, y)).history_
+    assert ["val_loss" in record for record in history] == [False, True, False]
+
+
+def test_epochs_of_fewer_batches_are_gone_on_with_and_scheduled_as_they_are(digits: Digits, tmp_path: Path) -> None:
+    x, _, few = digits
+    settings: dict[str, Any] = {"max_epochs": 4, "trainer_options": {"limit_train_batches": 2}}
+    whole = quick(**settings).fit(x, few)
+    assert [record["step"] for record in whole.history_] == [2, 4, 6, 8]
+    assert whole.history_[1]["z_capacity"] == pytest.approx(whole.history_[-1]["z_capacity"])  # from half of the run on
+    assert whole.history_[0]["z_capacity"] < whole.history_[1]["z_capacity"]
+
+    class Stop(Callback):
+        def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+            if trainer.current_epoch == 2:
+                raise RuntimeError("stopped here")
+
+    stopping = quick(max_epochs=4, trainer_options={"limit_train_batches": 2, "callbacks": [Stop()]})
+    with pytest.raises(RuntimeError, match="stopped here"):
+        stopping.fit(x, few, checkpoints=tmp_path)
+    resumed = quick(**settings).fit(x, few, checkpoints=tmp_path, resume_from=tmp_path / "last.ckpt")
+    assert same(whole, resumed)
+
+
+def test_what_an_epoch_had_is_gone_on_with_where_the_training_is() -> None:
+    recorder, resumed = Recorder(), Recorder()
+    recorder.add({"loss": torch.tensor(1.0)}, 10, 1)
+    resumed.take_up(recorder.state(), torch.device("meta"))  # checkpoints are read onto the processor
+    assert {row.device.type for row in resumed.state()["pending"][0]} == {"meta"}
+
+
+def test_training_in_64_bits_leaves_a_model_as_others_are(digits: Digits) -> None:
+    x, _, few = digits
+    model = quick(trainer_options={"precision": "64-true"}).fit(x, few)
+    assert {value.dtype for value in weights(model).values() if value.is_floating_point()} == {torch.float32}
+
+
+def test_while_a_model_trains_the_global_generator_is_the_users(digits: Digits) -> None:
+    class Look(Callback):
+        def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+            seen.append(torch.get_rng_state())
+
+    x, _, few = digits
+    seen = [torch.get_rng_state()]
+    quick(trainer_options={"callbacks": [Look()]}).fit(x, few)
+    assert all(torch.equal(state, torch.get_rng_state()) for state in seen)
+
+
+def test_of_several_fits_at_once_the_last_puts_lightnings_loggers_back() -> None:
+    logger = logging.getLogger("lightning.pytorch")
+    level = logger.level
+    first, second = quiet_lightning(), quiet_lightning()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert logger.level == logging.WARNING
+    second.__exit__(None, None, None)
+    assert logger.level == level
+
+
+def test_a_fit_leaves_the_generators_of_gpus_alone(digits: Digits, monkeypatch: pytest.MonkeyPatch) -> None:
+    x, _, few = digits
+    seeded: list[int] = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeded.append)
+    torch.manual_seed(3)
+    assert seeded == [3]
+    quick().fit(x, few)
+    assert seeded == [3]
 
 
 def test_validation_is_recorded_and_early_stopping_keeps_the_best(digits: Digits) -> None:

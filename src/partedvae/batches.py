@@ -15,6 +15,8 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, Sampler
 from partedvae.ondemand import Raw
 from partedvae.processes import world
 
+_LONGEST_DECK = 2**22  # rows dealt in a round: 32 MiB
+
 
 class Late(NamedTuple):
     """Labels that are not learned from before an epoch: the numbers of their rows, ascending, and the epoch."""
@@ -64,7 +66,7 @@ class Deck:
         joining: see ``late``.
 
     >>> deck = Deck(torch.tensor([[0], [0], [1]]), balance=True, late=torch.tensor([True, False, False]), joining=3)
-    >>> deck.of(2), deck.of(3)
+    >>> deck.of(2, torch.Generator()), deck.of(3, torch.Generator())
     (tensor([1, 2]), tensor([0, 1, 2, 2]))
     """
 
@@ -72,17 +74,30 @@ class Deck:
         self.labels, self.balance, self.joining = labels, balance, joining
         self.late = torch.zeros(len(labels), dtype=torch.bool) if late is None else late
 
-    def of(self, epoch: int) -> Tensor:
-        """Row numbers, each as often as it is dealt in a round."""
+    def of(self, epoch: int, generator: torch.Generator) -> Tensor:
+        """Row numbers, each as often as it is dealt in a round.
+
+        Where very many rows of some class would have to come very often each, a choice of the others is dealt instead.
+        """
+        rows = self._known(epoch)
+        if not self.balance:
+            return rows
+        repeats = balancing_repeats(self.labels[rows])
+        too_many = int(repeats.sum()) / _LONGEST_DECK
+        if too_many > 1:
+            by_chance = torch.rand(len(repeats), dtype=torch.float64, generator=generator)
+            repeats = (repeats / too_many + by_chance).long()
+        return rows.repeat_interleave(repeats)
+
+    def _known(self, epoch: int) -> Tensor:
+        """The rows whose labels have joined by an epoch."""
         rows = torch.arange(len(self.labels))
-        if epoch < self.joining:
-            rows = rows[~self.late]
-        return rows.repeat_interleave(balancing_repeats(self.labels[rows])) if self.balance else rows
+        return rows[~self.late] if epoch < self.joining else rows
 
     def hands(self, epoch: int, batch_size: int, generator: torch.Generator, n_processes: int = 1) -> Iterator[Tensor]:
         """Hands without end for batches of a size, of as many rows if so many have labels."""
-        deck = self.of(epoch)
-        return dealt(deck, min(batch_size, len(deck.unique())) * n_processes, generator)
+        size = min(batch_size, len(self._known(epoch)))
+        return dealt(self.of(epoch, generator), size * n_processes, generator)
 
 
 class Draws(Sampler[Draw]):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,12 +27,14 @@ from partedvae.extra_terms import Term
 from partedvae.fitting import fit
 from partedvae.generated import Generates
 from partedvae.held_out import held_out
+from partedvae.inference import TooFarError
 from partedvae.late_labels import with_late_labels
 from partedvae.model import PartedModel
 from partedvae.observed import Observed, require_range
 from partedvae.persistence import SavedModel
 from partedvae.predicted import Predicts
 from partedvae.prior_fit import fit_prior
+from partedvae.recorder import HINT, TrainingDivergedError
 from partedvae.scaling import Scaling
 from partedvae.seeds import RandomState, seed_of
 from partedvae.supervision import class_counts, known_as, labels_of
@@ -40,6 +43,7 @@ from partedvae.temperature import scale_classes, temperatures
 __all__ = ["Codes", "PartedVAE"]
 
 _DEFAULT = Config()
+_FIRST_WEIGHTS = threading.Lock()  # they come from the global generator, which other threads would draw from
 
 
 class PartedVAE(Predicts, Encodes, Generates, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
@@ -251,9 +255,10 @@ class PartedVAE(Predicts, Encodes, Generates, BaseEstimator):  # type: ignore[mi
         scaling = factory.fit_scaling(training.x, likelihood)
         if others is not None:
             require_range(others, scaling, "X for validation")
-        with torch.random.fork_rng(devices=[]):  # the global random state is the user's
-            torch.manual_seed(seed)
+        with _FIRST_WEIGHTS, _seeded(seed):
             net = factory.make_model(config, scaling, likelihood, sizes, class_prior)
+        # Training has noise of its own; what others have written may draw from the global generator.
+        with _seeded(seed) if self.extra_terms or self.augment is not None else nullcontext():
             history = fit(
                 net,
                 config,
@@ -268,8 +273,11 @@ class PartedVAE(Predicts, Encodes, Generates, BaseEstimator):  # type: ignore[mi
                 checkpoint_minutes=checkpoint_minutes,
                 resume_from=begun,
             )
-            if config.fit_prior:
+        if config.fit_prior:
+            try:
                 fit_prior(net, training.x, config.batch_size)
+            except TooFarError:
+                raise TrainingDivergedError(f"Training ended with codes that are not finite. {HINT}") from None
         self._set_fitted(net, attributes, config, likelihood, class_prior, history)
         return self
 
@@ -358,6 +366,14 @@ class PartedVAE(Predicts, Encodes, Generates, BaseEstimator):  # type: ignore[mi
     def _settings(self) -> dict[str, Any]:
         parameters = self.get_params(deep=False)
         return {name: _plain(parameters[name]) for name in Config.model_fields}
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Torch's global generator as if new, and afterwards as it was: it is the user's, as are those of the GPUs."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        yield
 
 
 @contextmanager

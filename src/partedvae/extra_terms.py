@@ -33,7 +33,7 @@ class Seen:
         codes: (N, D_u + D_z), drawn from it; in validation its means.
         output: (N, …), what the decoder makes of them; ``model.likelihood.mean(output)`` are expected observations.
         model: the networks and the prior.
-        step: how many steps have been taken, this one included.
+        step: how many steps have been taken, this one included; in validation that at which the capacities are whole.
     """
 
     x: Tensor

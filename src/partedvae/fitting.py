@@ -6,6 +6,7 @@ import logging
 import pickle
 import re
 import signal
+import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -33,6 +34,11 @@ from partedvae.progress import EpochLines
 from partedvae.recorder import Record
 from partedvae.streaming import StreamLoader
 from partedvae.training import Training
+
+_HALF_WEIGHTS = ("bf16-true", "16-true")
+
+_QUIET = threading.Lock()
+_quieted: list[list[int]] = []  # what the loggers' levels were, for each fit that is under way
 
 _NO_MEMORY = re.compile("allocate memory|out of memory", re.IGNORECASE)
 _LOST = re.compile("gloo|nccl|connection|peer", re.IGNORECASE)
@@ -62,7 +68,7 @@ def fit(
     Args:
         validation: observations that only validation sees.
         seed: of batches and noise.
-        verbose: show a progress bar on a terminal, else a line an epoch.
+        verbose: show a progress bar on a terminal, else some ten lines.
         trainer_options: passed to Lightning's ``Trainer`` (devices, precision, logger, callbacks, …);
             ``precision="auto"`` is :func:`partedvae.precision.fastest`.
         extra_terms: added to the objective; see :mod:`partedvae.extra_terms`.
@@ -73,12 +79,14 @@ def fit(
         resume_from: checkpoint to go on from.
 
     Raises:
+        ValueError: ``trainer_options`` ask for weights of 16 bits, or for batches of Lightning's choice.
         TrainingDivergedError: a term of the loss, its gradient or a weight is no longer finite.
         CheckpointError: ``resume_from`` is not of this run.
         ProcessLostError: one of several processes has ended.
         MemoryError: a step needs more memory than there is.
     """
     options = processes.placed(trainer_options or {})
+    _require_possible(options)
     if options.get("precision") == precision.AUTO:
         options["precision"] = precision.fastest(model.scaling.shape, str(options.get("accelerator", "auto")))
     callbacks: list[Callback] = _as_list(options.pop("callbacks", None))
@@ -109,14 +117,15 @@ def fit(
             plugins=plugins,
         )
         loader = _loader(training, config, seed, trainer.world_size)
-        schedule = Schedule.of(config, len(loader) * config.max_epochs)
+        n_batches = _batches(loader, options.get("limit_train_batches"))
+        schedule = Schedule.of(config, n_batches * config.max_epochs)
         waiting = _waiting(training, loader, model.partition.n_attributes)
         module = Training(
             model,
             config,
             schedule,
             seed,
-            len(loader),
+            n_batches,
             trainer.world_size,
             extra_terms,
             augment,
@@ -159,16 +168,34 @@ def fit(
     module.require_finite_weights()
     if module.fitted is not model:
         model.load_state_dict(module.fitted.state_dict())
-    model.cpu().eval()
+    model.float().cpu().eval()  # of a training in 64 bits, too
     if module.waiting is not None:
         module.waiting.cpu().calibrate(model)
     return module.history
+
+
+def _require_possible(options: Mapping[str, Any]) -> None:
+    """Refuse what training would not understand, before anything is begun."""
+    if options.get("overfit_batches"):
+        raise ValueError("overfit_batches is not possible: which rows a batch has is not Lightning's to say.")
+    if options.get("precision") in _HALF_WEIGHTS:
+        raise ValueError(
+            f"precision {options['precision']}: weights and losses need 32 bits. "
+            f"{options['precision'].removesuffix('-true')}-mixed computes the networks in 16."
+        )
 
 
 def _loader(training: Observations, config: Config, seed: int, n_processes: int) -> DataLoader[Batch] | StreamLoader:
     whole_stream = isinstance(training.x, OnDemand) and isinstance(training.x.rows, Stream)
     make = StreamLoader if whole_stream else training_loader
     return make(training, config.batch_size, seed, config.balance_labels, n_processes)
+
+
+def _batches(loader: DataLoader[Batch] | StreamLoader, limit: float | None) -> int:
+    """How many batches an epoch has: all, at most so many, or, of a float, that share of them."""
+    if limit is None:
+        return len(loader)
+    return int(len(loader) * limit) if isinstance(limit, float) else min(limit, len(loader))
 
 
 def _waiting(training: Observations, loader: DataLoader[Batch] | StreamLoader, n_attributes: int) -> Waiting | None:
@@ -185,8 +212,6 @@ def _waiting(training: Observations, loader: DataLoader[Batch] | StreamLoader, n
 @contextmanager
 def quiet_lightning() -> Iterator[None]:
     """Lightning's banners and its advice about loader workers (batches are slices of tensors: there is no work)."""
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
-    levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message=".*Your `IterableDataset` has `__len__` defined.*")
@@ -195,13 +220,18 @@ def quiet_lightning() -> Iterator[None]:
         warnings.filterwarnings("ignore", message=".*recommended to use .*sync_dist=True.*")  # they are alike already
         warnings.filterwarnings("ignore", message=".*Grad strides do not match bucket view strides.*")
         warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")  # Lightning's own call
-        for logger in loggers:
-            logger.setLevel(logging.WARNING)
+        loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+        with _QUIET:  # of several threads the first puts the levels down, and the last puts them back
+            _quieted.append([logger.level for logger in loggers] if not _quieted else _quieted[0])
+            for logger in loggers:
+                logger.setLevel(logging.WARNING)
         try:
             yield
         finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)
+            with _QUIET:
+                levels = _quieted.pop()
+                for logger, level in zip(loggers, levels if not _quieted else (), strict=False):
+                    logger.setLevel(level)
 
 
 def _as_list(given: Any) -> list[Any]:

@@ -43,12 +43,12 @@ class Generates(Fitted):
             random_state: seed.
 
         Raises:
-            ValueError: label is not a class; n is less than 1.
+            ValueError: label is not a class; n is not a whole number, or less than 1.
         """
         net = self._fitted_net()
-        if n < 1:
-            raise ValueError(f"n={n}: should be at least 1.")
-        return self._decode(prior_codes(net, n, labels.numbers_of(label, self.attributes_), seed_of(random_state)))
+        if not isinstance(n, int | np.integer) or n < 1:
+            raise ValueError(f"n={n}: should be a whole number, at least 1.")
+        return self._decode(prior_codes(net, int(n), labels.numbers_of(label, self.attributes_), seed_of(random_state)))
 
     def counterfactual(self, X: Observed, label: Label) -> Array:
         """Each observation as it would look as another class, its z kept.
@@ -86,6 +86,6 @@ class Generates(Fitted):
         sizes = {"u": partition.u_size, "z": partition.z_dim}
         if code not in sizes:
             raise ValueError(f"code={code!r}: should be 'u' or 'z'.")
-        if not 0 <= dim < sizes[code]:
+        if not isinstance(dim, int | np.integer) or not 0 <= dim < sizes[code]:
             raise ValueError(f"dim={dim}: {code} has {sizes[code]} dimensions, counted from 0.")
-        return dim if code == "u" else partition.u_size + dim
+        return int(dim) if code == "u" else partition.u_size + int(dim)

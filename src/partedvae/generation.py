@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 
 import torch
 from torch import Tensor
 
 from partedvae.model import PartedModel, Posterior
+from partedvae.prior import MixturePrior
 
 _STEPS = 9
 _REACH = 2.0  # standard deviations that a traversal goes to either side
@@ -19,13 +21,13 @@ def prior_codes(model: PartedModel, n: int, classes: Sequence[int | None], seed:
     Args:
         classes: one an attribute; ``None`` draws the class from π.
     """
-    generator = torch.Generator().manual_seed(seed)
+    generator, prior = torch.Generator().manual_seed(seed), _prior_of(model)
     with torch.inference_mode():
-        drawn = model.prior.draw_classes(n, generator)
+        drawn = prior.draw_classes(n, generator)
         for attribute, chosen in enumerate(classes):
             if chosen is not None:
                 drawn[:, attribute] = chosen
-        mean, logvar = model.prior.component(drawn)
+        mean, logvar = prior.component(drawn)
         u = mean + (0.5 * logvar).exp() * torch.empty_like(mean).normal_(generator=generator)
         z = torch.empty(n, model.partition.z_dim).normal_(generator=generator)
         return torch.cat([u, z], dim=1)
@@ -47,7 +49,7 @@ def counterfactual_codes(model: PartedModel, posterior: Posterior, classes: Sequ
         for attribute, chosen in enumerate(classes):
             if chosen is not None:
                 other[:, attribute] = chosen
-        mean, _ = model.prior.component(other)
+        mean, _ = _prior_of(model).component(other)
         changed = (own != other).repeat_interleave(partition.u_dim, dim=1)
         return torch.cat([torch.where(changed, mean, posterior.u_mean), posterior.z_mean], dim=1)
 
@@ -61,9 +63,10 @@ def traversal_values(model: PartedModel, column: int) -> Tensor:
     if column >= partition.u_size:
         return torch.linspace(-_REACH, _REACH, _STEPS)
     attribute, within = divmod(column, partition.u_dim)
+    prior = _prior_of(model)
     with torch.inference_mode():
-        mean = partition.by_attribute(model.prior.mean, dim=0)[attribute][:, within]
-        reach = _REACH * (0.5 * partition.by_attribute(model.prior.logvar, dim=0)[attribute][:, within]).exp()
+        mean = partition.by_attribute(prior.mean, dim=0)[attribute][:, within]
+        reach = _REACH * (0.5 * partition.by_attribute(prior.logvar, dim=0)[attribute][:, within]).exp()
         return torch.linspace(float((mean - reach).min()), float((mean + reach).max()), _STEPS)
 
 
@@ -77,3 +80,8 @@ def traversal_codes(codes: Tensor, column: int, values: Tensor) -> Tensor:
     moved = codes.unsqueeze(1).repeat(1, len(values), 1)
     moved[:, :, column] = values
     return moved
+
+
+def _prior_of(model: PartedModel) -> MixturePrior:
+    """The prior where codes are drawn and moved: on the processor, wherever the networks are."""
+    return deepcopy(model.prior).cpu()

@@ -158,9 +158,15 @@ def soft(y: object) -> tuple[Array, Attribute] | None:
     rows = array[known]
     if not len(rows) or not (rows >= 0).all() or not np.allclose(rows.sum(axis=1), 1, atol=1e-3):
         return None
+    names = list(getattr(y, "columns", []))
+    if array.shape[1] == 2 and len(names) == 2 and np.isin(rows, (0, 1)).all():
+        warnings.warn(
+            f"y is taken for probabilities of the classes {names[0]!r} and {names[1]!r}, of which each row has one. If "
+            "these are two attributes, give their labels as integers, -1 where missing, or as texts.",
+            stacklevel=2,
+        )
     probabilities = np.zeros(array.shape, dtype=np.float32)
     probabilities[known] = rows / rows.sum(axis=1, keepdims=True)
-    names = list(getattr(y, "columns", []))
     return probabilities, Attribute("class", np.array(names) if names else np.arange(array.shape[1]))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,10 +118,12 @@ def numbers_of(label: Any, attributes: Sequence[Attribute]) -> list[int | None]:
         chosen = [label.get(name) for name in names]
     elif len(attributes) == 1:
         chosen = [label]
-    elif isinstance(label, str):
+    elif label is None:
+        chosen = [None] * len(attributes)
+    elif isinstance(label, str) or not isinstance(label, Iterable):
         raise ValueError(f"label is {label!r}; of which attribute? Give one class for each of {', '.join(names)}.")
     else:
-        chosen = [None] * len(attributes) if label is None else list(label)
+        chosen = list(label)
     if len(chosen) != len(attributes):
         raise ValueError(f"label has {len(chosen)} values; one for each of the {len(attributes)} attributes is needed.")
     return [

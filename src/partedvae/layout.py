@@ -110,7 +110,8 @@ def first_not_finite(x: Rows, names: Sequence[str] = ()) -> str | None:
         with np.errstate(over="ignore", invalid="ignore"):
             if np.vdot(flat, flat) < _LARGEST:
                 continue
-        bad = np.argwhere(~(np.abs(part) <= _LARGEST))
+        largest = min(_LARGEST, float(np.finfo(part.dtype).max))  # beyond which float16 would have infinity
+        bad = np.argwhere(~(np.abs(part) <= largest))
         if len(bad):
             row, *place = (int(i) for i in bad[0])
             value = part[tuple(bad[0])]

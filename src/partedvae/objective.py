@@ -125,6 +125,8 @@ def targets_of(labels: Tensor, partition: Partition) -> Tensor:
 def cross_entropy(log_c: Tensor, targets: Tensor, partition: Partition) -> Tensor:
     """− Σ_a mean Σ_k t_k ln q(c_a = k | x) over the rows that have targets of a; an attribute without any adds nothing.
 
+    Of several processes each has its part of the rows: the mean over them of this is that of all rows.
+
     Args:
         log_c: (N, ΣK), ln q(c|x).
         targets: (N, ΣK), class probabilities t, all 0 where none is known (``targets_of``).
@@ -139,8 +141,11 @@ def cross_entropy(log_c: Tensor, targets: Tensor, partition: Partition) -> Tenso
     >>> cross_entropy(torch.full((3, 4), 0.5).log(), targets, layout)
     tensor(0.6931)
     """
-    parts = zip(partition.by_attribute(targets * log_c), partition.by_attribute(targets), strict=True)
-    return -torch.stack([found.sum() / weight.sum().clamp(min=_LEAST_WEIGHT) for found, weight in parts]).sum()
+    found, weights = (
+        torch.stack([part.sum() for part in partition.by_attribute(values)]) for values in (targets * log_c, targets)
+    )
+    weights = processes.total(weights) / processes.world()[1]
+    return -(found / weights.clamp(min=_LEAST_WEIGHT)).sum()
 
 
 @dataclass(frozen=True)
@@ -202,7 +207,7 @@ class Terms:
 class Objective:
     """L = γ_x·reconstruction + γ_z·|C_z − KL_z| + γ_u·|C_u − KL_u| + γ_c·KL_c + γ_h·H + γ_bc·overlap.
 
-    To add a term, subclass and extend ``__call__``'s ``weighted``.
+    Other terms are added by :mod:`partedvae.extra_terms`.
 
     Source: Hajimiri et al. 2021.
     """

@@ -70,10 +70,11 @@ class Recorder:
             "weight": self._weight,
         }
 
-    def take_up(self, state: Mapping[str, Any]) -> None:
-        """Go on from a ``state``."""
+    def take_up(self, state: Mapping[str, Any], device: torch.device) -> None:
+        """Go on from a ``state``, which a checkpoint has brought elsewhere, with values of a device."""
         self._names, self._sums, self._weight = state["names"], state["sums"], state["weight"]
-        self._pending = list(zip(*state["pending"], strict=True))
+        rows, weights, steps = state["pending"]
+        self._pending = list(zip((row.to(device) for row in rows), weights, steps, strict=True))
 
     def means(self, device: torch.device) -> Record:
         """The epoch's means by name, over all processes; the next epoch starts from nothing."""
@@ -105,7 +106,7 @@ class Recorder:
         self._pending.clear()
 
     def _finite_rows(self) -> Tensor:
-        rows = torch.stack([row for row, _, _ in self._pending]).double().cpu()
+        rows = torch.stack([row for row, _, _ in self._pending]).cpu().double()
         if not rows.isfinite().all():
             self._refuse(rows)
         return rows

@@ -29,13 +29,13 @@ def most_worth_labelling(labelled: Array, n: int, seed: int, hidden: Callable[[R
         hidden: gives hidden features (M, H) of rows, which it is given ascending.
 
     Raises:
-        ValueError: fewer than n have no label, or n is less than 1.
+        ValueError: fewer than n have no label, or n is no whole number from 1.
     """
     without, having = np.flatnonzero(~labelled), np.flatnonzero(labelled)
-    if not 1 <= n <= len(without):
+    if not isinstance(n, int | np.integer) or not 1 <= n <= len(without):
         if not len(without):
             raise ValueError("Every observation has its label: there is none to suggest.")
-        raise ValueError(f"n={n}: should be between 1 and {len(without)}, the observations without a label.")
+        raise ValueError(f"n={n}: should be a whole number from 1 to {len(without)}, the observations without a label.")
     random = np.random.default_rng(seed)
     without = random.choice(without, min(max(n, _COMPARED), len(without)), replace=False)
     having = random.choice(having, min(_COMPARED, len(having)), replace=False)

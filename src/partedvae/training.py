@@ -80,6 +80,7 @@ class Training(lightning.LightningModule):
         self.steps_taken = 0
         self.history: list[Record] = []
         self._train, self._validation = Recorder(), Recorder()
+        self._validation_means: Record = {}
         self._batches_done = 0  # of an epoch that a checkpoint was written in
         self._noise_state: Tensor | None = None
 
@@ -186,9 +187,10 @@ class Training(lightning.LightningModule):
                 "lr": main.param_groups[0]["lr"],
                 "lr_labelled": labelled.param_groups[0]["lr"],
                 **record,
-                **getattr(self, "_validation_means", {}),
+                **self._validation_means,
             }
         )
+        self._validation_means = {}  # not every epoch need have some
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """What a resumed run needs beside weights and optimisers.
@@ -253,7 +255,7 @@ class Training(lightning.LightningModule):
             raise CheckpointError(f"{path} is of a run with {len(state['noise'])} processes, not {n_processes}.")
         self.steps_taken, self.history, self._noise_state = state["steps_taken"], state["history"], state["noise"][rank]
         self._batches_done = self.steps_taken - self.n_batches * len(self.history)
-        self._train.take_up(state["epoch_so_far"][rank])
+        self._train.take_up(state["epoch_so_far"][rank], self.trainer.strategy.root_device)
 
     @property
     def fitted(self) -> PartedModel:
