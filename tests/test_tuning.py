@@ -144,6 +144,30 @@ def test_a_study_is_not_gone_on_with_with_other_choices(parts: tuple[Dataset, Da
             search(tmp_path, *parts, SMALL, read_space([f"gamma_zc={values}"]), 1)
 
 
+def test_a_study_is_not_gone_on_with_on_other_things(parts: tuple[Dataset, Dataset], tmp_path: Path) -> None:
+    search(tmp_path, *parts, SMALL, SPACE, 1)
+    before = (tmp_path / "best.yaml").read_bytes()
+    with pytest.raises(RunError, match=r"begun with hidden_dim=8, not 9"):
+        search(tmp_path, *parts, SMALL.model_copy(update={"hidden_dim": 9}), SPACE, 1)
+    with pytest.raises(RunError, match="other observations, labels or rows"):
+        search(tmp_path, parts[0], parts[1].take(range(1, 200)), SMALL, SPACE, 1)
+    for searched in (["lr=1e-4:1e-2"], ["lr=1e-3,1e-2", "gamma_zc=0.0,40.0"]):
+        with pytest.raises(SettingError, match="the study was begun with other choices"):
+            search(tmp_path, *parts, SMALL, read_space(searched), 1)
+    assert (tmp_path / "best.yaml").read_bytes() == before
+
+
+def test_a_trial_that_cannot_be_is_given_up_and_others_go_on(parts: tuple[Dataset, Dataset], tmp_path: Path) -> None:
+    x = [part.array.reshape(len(part), -1).astype(float) for part in parts]  # not in [0, 1], as bernoulli needs
+    learn, judge = (Dataset(rows, part.codes, part.attributes, part.ids) for rows, part in zip(x, parts, strict=True))
+    settings = SMALL.model_copy(update={"likelihood": "bernoulli"})
+    with pytest.raises(RuntimeError, match=r"No trial was finished.*features in \[0, 1\]"):
+        search(tmp_path / "none", learn, judge, settings, read_space(["lr=1e-4:1e-2"]), 1)
+    study = search(tmp_path / "some", learn, judge, SMALL, read_space(["likelihood=bernoulli,gaussian"]), 6)
+    assert study.best_params == {"likelihood": "gaussian"}
+    assert {row["state"] for row in rows(tmp_path / "some")} == {"complete", "pruned"}
+
+
 def test_a_setting_says_itself_whether_it_is_a_whole_number() -> None:
     space = read_space(["bc_threshold=0:1", "hidden_dim=1e1:5e1"])
     trial = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0)).ask()

@@ -29,11 +29,12 @@ from partedvae.objective import targets_of
 from partedvae.persistence import write_whole
 from partedvae.plans import RunError
 from partedvae.recorder import TrainingDivergedError
+from partedvae.same_study import require_same
 from partedvae.settings import SettingError, parse_value
 from partedvae.tables import write_csv
 
 BEST, TRIALS, STORAGE = "best.yaml", "trials.csv", "study.db"
-_STUDY = "partedvae"
+_STUDY, _REASON = "partedvae", "reason"
 _LOOKS = 10  # a trial is looked at so often before its end
 _LOGARITHMIC = 10.0  # ranges over which ratios matter, not differences
 _LOOKED_AT = 2_000
@@ -145,7 +146,9 @@ def search(
         verbose: say how each trial ended.
 
     Raises:
-        RunError: too few labels are held out, or every trial failed.
+        RunError: too few labels are held out, or the study is of other data or settings.
+        SettingError: the study is of other choices.
+        RuntimeError: every trial failed.
     """
     _check_enough(held_out)
     if storage is None and "?" in str(folder.resolve()):
@@ -159,16 +162,21 @@ def search(
             direction="minimize",
             pruner=optuna.pruners.MedianPruner(n_warmup_steps=_LOOKS // 3),
         )
+        choices = {name: part.values if isinstance(part, Choices) else None for name, part in space.items()}
+        require_same(study, settings, choices, (training, held_out))
         # Of machines that share a study, none may try what another does.
         seed = None if storage or settings.random_state is None else settings.random_state + len(study.trials)
         study.sampler = optuna.samplers.TPESampler(seed=seed)
         study.optimize(
             lambda trial: _score(trial, training, held_out, settings, space),
             n_trials=n_trials,
-            catch=(TrainingDivergedError,),
         )
     if not study.get_trials(states=(TrialState.COMPLETE,)):
-        raise RuntimeError("No trial was finished: all diverged or were stopped early. Narrow --search, or try more.")
+        reasons = [trial.user_attrs[_REASON] for trial in study.trials if _REASON in trial.user_attrs]
+        last = f" The last could not be: {reasons[-1]}" if reasons else ""
+        raise RuntimeError(
+            f"No trial was finished: all diverged or were stopped early. Narrow --search, or try more.{last}"
+        )
     best = to_json(Config.checked({**settings.model_dump(), **study.best_params}))
     chosen = {name: value for name, value in best.items() if value != to_json(Config())[name]}
     write_whole(folder / BEST, lambda path: path.write_text(yaml.safe_dump(chosen, sort_keys=False), encoding="utf-8"))
@@ -211,26 +219,25 @@ class Look(Callback):
 
 
 def _score(trial: optuna.Trial, training: Dataset, held_out: Dataset, settings: Config, space: Space) -> float:
-    """Train as a trial says and judge it."""
-    changed = {name: _suggested(trial, name, part) for name, part in space.items()}
-    config = Config.checked({**settings.model_dump(), **changed})
-    model = PartedVAE(**config.model_dump(), trainer_options={"callbacks": [Look(trial, held_out)]})
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConflictingLabelsWarning)  # the command line has a line of its own
-        model.fit(training)
-    found = judged(model, held_out)
+    """Train as a trial says and judge it; what cannot be, or diverges, is given up as a trial that is worse than most.
+
+    Raises:
+        TrialPruned: it was given up.
+    """
+    changed = {name: part.suggested(trial, name) for name, part in space.items()}
+    try:
+        config = Config.checked({**settings.model_dump(), **changed})
+        model = PartedVAE(**config.model_dump(), trainer_options={"callbacks": [Look(trial, held_out)]})
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConflictingLabelsWarning)  # the command line has a line of its own
+            model.fit(training)
+        found = judged(model, held_out)
+    except (TrainingDivergedError, ValueError) as error:
+        trial.set_user_attr(_REASON, str(error))
+        raise optuna.TrialPruned(str(error)) from None
     for name, value in found._asdict().items():
         trial.set_user_attr(name, value)
     return found.score
-
-
-def _suggested(trial: optuna.Trial, name: str, part: Range | Choices) -> Any:
-    try:
-        return part.suggested(trial, name)
-    except ValueError as error:
-        raise SettingError(
-            f"--search {name}: the study was begun with other choices. Go on with those, or begin another: --out."
-        ) from error
 
 
 def _check_enough(held_out: Dataset) -> None:
