@@ -347,7 +347,7 @@ import os, signal
 from partedvae import cli, tables
 
 tables.prediction_rows = lambda *_: os.kill(os.getpid(), signal.SIGTERM)
-cli.main(["predict", "model", "data.npz", "-o", "answers.csv"])
+cli.main(["predict", "model", "data.npz", "-o", "answers.csv", "--quiet"])
 """
     ended = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stderr) == (143, "partedvae: stopped.\n")
