@@ -257,6 +257,7 @@ def test_a_run_that_was_to_be_replaced_comes_back_if_that_was_killed_before_it_b
     start = ("train", "digits", "--labels-per-class", 5, "--out", folder, *QUICK)
     assert call(*start).returncode == 0
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    shutil.copytree(folder, tmp_path / "kept")
 
     def kill() -> None:
         """What kill -9 leaves: all is put aside, and a plan is there."""
@@ -268,6 +269,12 @@ def test_a_run_that_was_to_be_replaced_comes_back_if_that_was_killed_before_it_b
         (folder / "run.json").write_text("{}")
         (folder / "checkpoints").mkdir()
 
+    kill()
+    refused = call(*start)
+    assert (refused.returncode, "holds a run already" in refused.stderr) == (2, True)
+    assert (folder / ".replaced-0123" / "config.json").exists()  # it may be of a process that has just begun
+    shutil.rmtree(folder)
+    shutil.copytree(tmp_path / "kept", folder)
     for again in (("--resume",), ("--overwrite", "--precision", "bf16-true")):
         kill()
         call(*start, *again)

@@ -179,14 +179,17 @@ def test_a_picture_that_is_damaged_or_missing_is_named_or_left_out(tmp_path: Pat
     assert [skipped.id.rpartition(", ")[2] for skipped in data.skipped] == ["row 3", "row 4"]
 
 
+def of_another_library(path: Path, pictures: list[dict[str, Any]], labels: list[str | None]) -> None:
+    from pyarrow import parquet, table
+
+    parquet.write_table(table({"picture": pictures, "label": labels}), path)
+
+
 @pytest.mark.parametrize("members", [("bytes", "path"), ("bytes",)])
 def test_pictures_in_a_parquet_file_of_another_library_are_found(tmp_path: Path, members: tuple[str, ...]) -> None:
-    from pyarrow import parquet
-    from pyarrow import table as arrow_table
-
     x = pixels(4)
     pictures = [{member: encoded(each) if member == "bytes" else None for member in members} for each in x]
-    parquet.write_table(arrow_table({"picture": pictures, "label": ["a", "b", None, "a"]}), tmp_path / "other.parquet")
+    of_another_library(tmp_path / "other.parquet", pictures, ["a", "b", None, "a"])
     for streaming in (False, True):
         data = load(str(tmp_path / "other.parquet"), streaming=streaming)
         np.testing.assert_array_equal(data.array, x)
@@ -195,28 +198,22 @@ def test_pictures_in_a_parquet_file_of_another_library_are_found(tmp_path: Path,
 
 @pytest.mark.parametrize("path", ["https://example.org/a.png", "SECRET", "../secret.png", "zip://a.png::SECRET"])
 def test_a_table_cannot_make_us_open_what_does_not_lie_beside_it(tmp_path: Path, path: str) -> None:
-    from pyarrow import parquet
-    from pyarrow import table as arrow_table
-
     secret, folder = tmp_path / "secret.png", tmp_path / "sent"
     folder.mkdir()
     secret.write_bytes(encoded(pixels(1)[0]))
     rows = [{"bytes": None, "path": path.replace("SECRET", str(secret))}] * 2
-    parquet.write_table(arrow_table({"picture": rows, "label": ["a", "b"]}), folder / "d.parquet")
+    of_another_library(folder / "d.parquet", rows, ["a", "b"])
     for streaming in (False, True):
         with pytest.raises(DataError, match=r"leads out of|No such file|no such file|no file"):
             load(str(folder / "d.parquet"), streaming=streaming)
 
 
 def test_pictures_in_files_beside_a_table_are_read(tmp_path: Path) -> None:
-    from pyarrow import parquet
-    from pyarrow import table as arrow_table
-
     x = pixels(2)
     for name, picture in zip("ab", x, strict=True):
         (tmp_path / f"{name}.png").write_bytes(encoded(picture))
     rows = [{"bytes": None, "path": f"{name}.png"} for name in "ab"]
-    parquet.write_table(arrow_table({"picture": rows, "label": ["a", "b"]}), tmp_path / "d.parquet")
+    of_another_library(tmp_path / "d.parquet", rows, ["a", "b"])
     for streaming in (False, True):
         np.testing.assert_array_equal(load(str(tmp_path / "d.parquet"), streaming=streaming).array, x)
 

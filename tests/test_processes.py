@@ -58,9 +58,8 @@ def loss_and_gradients(rows: slice) -> tuple[Tensor, list[Tensor]]:
     terms = objective(posterior, prior, leaves[5], step=50)
     told = independence(posterior.z_mean, posterior.log_c.exp())
     labels = torch.stack([torch.arange(N) % 3, torch.where(torch.arange(N) < 2 * N // 3, -1, 1)], dim=1)
-    known = cross_entropy(
-        posterior.log_c, targets_of(labels[rows], LAYOUT), LAYOUT
-    )  # few in one half, all in the other
+    # Of the second attribute one half of the rows has few labels, the other more.
+    known = cross_entropy(posterior.log_c, targets_of(labels[rows], LAYOUT), LAYOUT)
     loss = terms.total + 40 * told + 10 * known
     loss.backward()
     return loss.detach(), [leaf.grad for leaf in leaves if leaf.grad is not None]

@@ -111,13 +111,15 @@ def test_one_label_is_asked_for_and_not_several(fitted: PartedVAE, digits: Digit
 
 def test_whole_numbers_are_asked_for_where_things_are_counted(fitted: PartedVAE, digits: Digits) -> None:
     x, _, few = digits
+    half: Any = 2.5
     with pytest.raises(ValueError, match=r"n=2\.5: should be a whole number"):
-        fitted.sample(2.5)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match=r"n=2\.0: should be a whole number"):
-        fitted.suggest(x, 2.0, y=few)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match=r"dim=1\.0: z has"):
-        fitted.traverse(x[:2], "z", 1.0)  # type: ignore[arg-type]
-    assert len(fitted.sample(np.int64(2))) == 2  # type: ignore[arg-type]
+        fitted.sample(half)
+    with pytest.raises(ValueError, match=r"n=2\.5: should be a whole number"):
+        fitted.suggest(x, half, y=few)
+    with pytest.raises(ValueError, match=r"dim=2\.5: z has"):
+        fitted.traverse(x[:2], "z", half)
+    of_numpy: Any = np.int64(2)
+    assert len(fitted.sample(of_numpy)) == 2
 
 
 def test_of_several_attributes_a_class_alone_says_too_little() -> None:

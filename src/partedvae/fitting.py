@@ -230,8 +230,9 @@ def quiet_lightning() -> Iterator[None]:
         finally:
             with _QUIET:
                 levels = _quieted.pop()
-                for logger, level in zip(loggers, levels if not _quieted else (), strict=False):
-                    logger.setLevel(level)
+                if not _quieted:
+                    for logger, level in zip(loggers, levels, strict=True):
+                        logger.setLevel(level)
 
 
 def _as_list(given: Any) -> list[Any]:

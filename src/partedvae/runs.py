@@ -107,7 +107,6 @@ def _replacing(folder: Path) -> Iterator[None]:
     """A folder without the files of an earlier run, which come back if the new one fails before it can be resumed."""
     created = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
-    restore_replaced(folder)
     aside = folder / f".replaced-{uuid.uuid4().hex}"
     _move_run(folder, aside)
     try:
@@ -122,7 +121,7 @@ def _replacing(folder: Path) -> Iterator[None]:
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def restore_replaced(folder: Path) -> None:
+def _restore_replaced(folder: Path) -> None:
     """Bring back the run that a process had put aside, if it was killed before its own could be resumed."""
     begun = (folder / RUN).exists() and ((folder / CONFIG).exists() or _has_checkpoint(folder))
     for aside in () if begun else folder.glob(".replaced-*"):
@@ -229,7 +228,8 @@ def check_free(folder: Path, resume: bool, overwrite: bool) -> None:
     """
     if not writes_files():
         return  # the process that does may have begun to
-    restore_replaced(folder)
+    if resume or overwrite:
+        _restore_replaced(folder)
     if resume:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DamagedCheckpointWarning)  # fit says so
@@ -242,12 +242,13 @@ def check_free(folder: Path, resume: bool, overwrite: bool) -> None:
         return
     if folder.exists() and not folder.is_dir():
         raise RunError(f"--out {folder}: is a file, not a folder.")
+    holds_run = (folder / RUN).exists() or (folder / CONFIG).exists() or any(folder.glob(".replaced-*"))
     foreign = next((name for name in _OF_A_RUN if (folder / name).exists()), None)
-    if foreign is not None and not (folder / RUN).exists() and not (folder / CONFIG).exists():
+    if foreign is not None and not holds_run:
         raise RunError(
             f"--out {folder}: holds {foreign}, which is of no run and would be replaced. Name another folder."
         )
-    if not overwrite and ((folder / RUN).exists() or (folder / CONFIG).exists()):
+    if not overwrite and holds_run:
         raise RunError(f"--out {folder}: holds a run already. --resume goes on with it, --overwrite replaces it.")
 
 

@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             warnings.showwarning = _say
             status = app(args=words or ["--help"], prog_name="partedvae", standalone_mode=False) or 0
     except Exception as error:
-        if words != given:
+        if "--debug" in given:
             traceback.print_exc()
         sys.stderr.write(f"partedvae: {errors.line(error)}\n")
         sys.exit(errors.status(error))

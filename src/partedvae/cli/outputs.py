@@ -11,6 +11,8 @@ from partedvae.cli.reading import Given
 TEXT = (".csv", ".txt", "")
 """Suffixes that tables are written under; pipes have none."""
 
+_STREAMS = (Path("/dev"), Path("/dev/fd"))  # stdout is a link there, to a file where the shell redirects it to one
+
 
 def sources(data: str, given: Given) -> tuple[object, ...]:
     """DATA, and the files and folders that its options name."""
@@ -32,7 +34,7 @@ def writable(path: Path, *suffixes: str, run: Path | None = None, reads: Sequenc
         raise UsageError(f"-o {path}: there is no folder {path.parent}.")
     if path.is_dir():
         raise UsageError(f"-o {path}: is a folder; a file is needed.")
-    if (path.exists() and not path.is_file()) or Path("/dev") in path.absolute().parents:
+    if (path.exists() and not path.is_file()) or path.absolute().parent in _STREAMS:
         raise UsageError(f"-o {path}: is no file that could be written anew.")
     named, path = path, path.resolve() if path.is_symlink() else path
     if path.exists():
