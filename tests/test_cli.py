@@ -17,6 +17,9 @@ from PIL import Image
 from command_line import QUICK, Result, call
 from partedvae import PartedVAE
 from partedvae.data import load
+from partedvae.labels import Attribute
+from partedvae.tables import label_named
+from picture_files import save
 
 
 def test_a_run_holds_everything_it_should(run: Path) -> None:
@@ -80,6 +83,16 @@ def test_rows_that_trained_a_run_are_warned_of_and_what_keeps_some_is_said(table
     assert "Train with --holdout to keep some." in done.stderr
 
 
+def test_a_class_may_have_a_comma_or_an_equals_sign_in_its_name() -> None:
+    attributes = [Attribute("kind", np.array(["a,b", "c"])), Attribute("size=", np.array(["kind=", "2"]))]
+    assert label_named(attributes, "kind=a,b") == ["a,b", None]
+    assert label_named(attributes, "size==2,kind=c") == ["c", "2"]
+    assert label_named(attributes, "kind=a,b,size==kind=") == ["a,b", "kind="]
+    for text, message in (("kind=c,kind=c", "names kind twice"), ("c", "should be ATTRIBUTE=CLASS"), ("kind=b", "b")):
+        with pytest.raises(ValueError, match=message):
+            label_named(attributes, text)
+
+
 def test_several_attributes_have_columns_of_their_own(table_run: Path, tmp_path: Path) -> None:
     data = table_run.parent / "data.npz"
     assert call("predict", table_run, data, "-o", tmp_path / "p.csv").returncode == 0
@@ -126,6 +139,51 @@ def test_a_folder_of_pictures_trains_and_predicts(tmp_path: Path) -> None:
     Image.fromarray(rng.integers(256, size=(20, 20, 3), dtype=np.uint8)).save(new / "one.png")
     assert call("predict", tmp_path / "run", new, "-o", tmp_path / "p.csv").returncode == 0
     assert (tmp_path / "p.csv").read_text().splitlines()[1].split(",")[1] in ("round", "square")
+
+
+def test_pictures_are_brought_to_the_colours_of_the_model(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for mode, channels in (("L", ()), ("RGB", (3,))):
+        for i in range(20):
+            path = tmp_path / mode / "ab"[i % 2] / f"{i}.png"
+            values = rng.integers(256, size=(8, 8, *channels), dtype=np.uint8)
+            save(path, Image.fromarray(values))
+        done = call("train", tmp_path / mode, "--out", tmp_path / f"run {mode}", "--quiet", *QUICK)
+        assert done.returncode == 0, done.stderr
+    for mode, other, said in (("L", "RGB", "they are turned grey"), ("RGB", "L", "")):
+        converted = tmp_path / f"{other} as {mode}"
+        for path in (tmp_path / other).rglob("*.png"):
+            save(converted / path.relative_to(tmp_path / other), Image.open(path).convert(mode))
+        tables = []
+        for source in (tmp_path / other, converted):
+            table = tmp_path / "out.csv"
+            done = call("predict", tmp_path / f"run {mode}", source, "-o", table)
+            assert done.returncode == 0, done.stderr
+            assert ("turned grey" in done.stderr) == (bool(said) and source != converted)
+            tables.append(table.read_text())
+        assert tables[0] == tables[1]
+        quiet = call("evaluate", tmp_path / f"run {mode}", tmp_path / other, "--quiet")
+        assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
+
+
+def test_a_run_is_not_measured_on_data_that_changed_but_labels_may_be_added(tmp_path: Path) -> None:
+    rows = [f"{i % 7},{i % 5},{'ab'[i % 2] if i < 50 else ''}" for i in range(100)]
+    table, run = tmp_path / "t.csv", tmp_path / "run"
+
+    def write() -> None:
+        table.write_text("p,q,kind\n" + "\n".join(rows) + "\n")
+
+    write()
+    assert call("train", table, "--holdout", 0.2, "--out", run, "--quiet", *QUICK).returncode == 0
+    rows[50:] = [f"{row}{'ab'[i % 2]}" for i, row in enumerate(rows[50:])]
+    write()
+    assert call("evaluate", run, "--quiet").returncode == 0
+    rows.reverse()
+    write()
+    for command in (("evaluate", run), ("report", run), ("train", table, "--out", run, "--resume")):
+        done = call(*command)
+        assert done.returncode == 1
+        assert "has changed since the run began" in done.stderr
 
 
 def test_a_run_is_repeated_resumed_or_overwritten_only_on_request(run: Path, tmp_path: Path) -> None:

@@ -85,12 +85,30 @@ def test_values_that_are_not_finite_are_read_and_refused_by_fit(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("header", "told"), [("5.1,0.2,3.5,y", True), ("400,450.5,500,y", False), ("a,3.5,0.2,y", False)]
+    ("header", "told"), [("7157,348,1017,y", True), ("400,450.5,500,y", False), ("a,3.5,0.2,y", False)]
 )
-def test_a_table_without_names_is_pointed_out(header: str, told: bool, tmp_path: Path) -> None:
+def test_a_table_that_may_have_no_names_is_pointed_out(header: str, told: bool, tmp_path: Path) -> None:
     source = csv_file(tmp_path, f"{header}\n1,2,3,u\n3,4,5,v\n")
     said = [line for line in describe(source, load(source)) if "called by numbers" in line]
     assert len(said) == told
+
+
+@pytest.mark.parametrize("header", ["5.1,0.2,3.5,y", "5.1,3.5,0.2,u", "1,2,3,v"])
+def test_a_table_that_begins_with_a_row_is_refused(header: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"line 1: .* look like the first row"):
+        load(csv_file(tmp_path, f"{header}\n1,2,3,u\n3,4,5,v\n"))
+
+
+@pytest.mark.parametrize("first", ["a", "path"])
+def test_a_column_that_tells_all_rows_apart_is_no_label_unless_it_is_called_one(first: str, tmp_path: Path) -> None:
+    rows = "".join(f"{i},name {i},{'uv'[i % 2]}\n" for i in range(11))
+    source = csv_file(tmp_path, f"{first},who,y\n{rows}")
+    with pytest.raises(DataError, match=r"column who is another in every row.*--label-columns"):
+        load(source)
+    if first == "a":
+        assert [attribute.name for attribute in load(source, labels=("y", "who")).attributes] == ["y", "who"]
+        few = csv_file(tmp_path, f"{first},who,y\n" + "".join(rows.splitlines(keepends=True)[:10]), "few.csv")
+        assert len(load(few).attributes) == 2
 
 
 BAD_TABLES = {

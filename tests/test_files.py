@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import resource
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from sklearn.datasets import load_digits
 from torch import Tensor
@@ -143,6 +145,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], None], str]] = {
     "a list": (write("config.json", b"[]"), r"config\.json"),
     "too deep": (write("config.json", b"[" * 100_000), r"config\.json cannot be read"),
     "history": (write("history.csv", b"a,b\nx,y\n"), r"history\.csv"),
+    "history without a line": (write("history.csv", b""), r"history\.csv: it is empty"),
     "history with more cells": (write("history.csv", b"a,b\n1,2,3\n"), r"history\.csv: a row has more cells"),
     "digits without end": (write("config.json", b"1" * 5_000), r"config\.json cannot be read"),
     "type of few bits": (
@@ -168,6 +171,25 @@ def test_a_model_that_cannot_be_written_leaves_the_one_that_is_there(folder: Pat
     nameless = PartedVAE(max_epochs=1).fit(x, np.array(["a\ud800", "b"], dtype=object)[np.arange(20) % 2])
     with pytest.raises(ValueError, match="no text of UTF-8"):
         nameless.save(folder)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_weights_say_what_wrote_them(folder: Path) -> None:
+    PartedVAE.load(folder).save(folder)
+    with safe_open(folder / "model.safetensors", "pt") as file:
+        assert file.metadata() == {"format": "pt"}
+
+
+def test_a_file_that_there_is_no_room_for_is_named_and_leaves_the_one_that_is_there(folder: Path) -> None:
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    model = PartedVAE.load(folder)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before["model.safetensors"]) // 2, limits[1]))
+    try:
+        with pytest.raises(OSError, match=r"'.*/model\.safetensors'"):
+            model.save(folder)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from typing import Any
 
 import numpy as np
@@ -20,7 +22,7 @@ from partedvae.batches import Deck, Draws, balancing_repeats
 from partedvae.conflicting_labels import ConflictingLabelsWarning
 from partedvae.data import Dataset
 from partedvae.data.dataset import Numbered
-from partedvae.given_labels import soft
+from partedvae.given_labels import encode, soft
 from partedvae.labels import Attribute
 from partedvae.objective import cross_entropy, targets_of
 from partedvae.partition import Partition
@@ -70,6 +72,35 @@ def test_soft_labels_of_a_data_frame_name_the_classes(blobs: tuple[Array, Array]
     soft = {"cat": 0.9 - 0.8 * y, "dog": 0.1 + 0.8 * y}
     assert quick().fit(x, pd.DataFrame(soft)).classes_.tolist() == ["cat", "dog"]
     assert quick().fit(x, pl.DataFrame(soft)).classes_.tolist() == ["cat", "dog"]
+
+
+def test_lists_of_probabilities_are_learned_from_like_arrays_of_them() -> None:
+    given = [[0.2, 0.8], [math.nan, math.nan], [1.0, 0.0]]
+    as_list, as_array = soft(given), soft(np.array(given))
+    assert as_list is not None
+    assert as_array is not None
+    np.testing.assert_array_equal(as_list[0], as_array[0])
+
+
+@pytest.mark.parametrize("kind", [int, str, object])
+def test_masked_labels_are_missing(kind: type) -> None:
+    y: Any = np.ma.array(np.arange(6) % 3, mask=np.arange(6) > 3).astype(kind)
+    codes, (attribute,) = encode(y, 6)
+    assert codes[:, 0].tolist() == [0, 1, 2, 0, -1, -1]
+    assert [str(label) for label in attribute.classes] == ["0", "1", "2"]
+
+
+def test_warnings_point_at_the_line_that_called() -> None:
+    x, y = np.random.default_rng(0).normal(size=(20, 3)), np.arange(20) % 2
+    x[1] = x[0]
+    exclusive = pd.DataFrame({"a": y * 1.0, "b": 1.0 - y})
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        for labels in (y[:, None], exclusive):
+            PartedVAE(max_epochs=1, hidden_dim=8, random_state=0).fit(x, labels)
+    assert {warning.filename for warning in said} == {__file__}
+    for message in ("column-vector", "taken for probabilities", "equal observations"):
+        assert any(message in str(warning.message) for warning in said)
 
 
 def test_what_only_looks_like_probabilities_is_labels_of_several_attributes() -> None:

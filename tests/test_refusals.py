@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,7 @@ def _with(array: Array, place: tuple[int, ...], value: float) -> Array:
         (X, np.array(["a", "b", np.nan, "b"] * 5), "array of texts, one of which is 'nan'"),
         (pd.DataFrame({"a": X[:, 0], "kind": "x"}), Y, "Column 'kind' of X does not hold numbers"),
         (pd.DataFrame({"a": X[:, 0], "day": pd.Timestamp("2020")}), Y, "Column 'day' of X does not hold numbers"),
+        (np.ma.array(X, mask=X > 1), Y, "X is a masked array"),
         (np.ones((20, 7, 8)), Y, "8×8 is the smallest"),
         (np.ones((20, 8, 8, 5)), Y, "1 to 4 channels"),
         (np.ones((20, 2, 2, 2, 2)), Y, "should be"),
@@ -68,6 +70,9 @@ def test_bad_input_is_refused_with_what_and_where(x: Array, y: Any, message: str
     ("settings", "message"),
     [
         ({"u_dim": 0}, "u_dim=0"),
+        ({"u_dim": True}, "u_dim=True: should be a number, not true or false"),
+        ({"gamma_x": np.False_}, "gamma_x=.*: should be a number, not true or false"),
+        ({"likelihood": True}, "likelihood=True: should be 'auto'"),
         ({"z_dim": -1}, "z_dim=-1"),
         ({"scale": 0.0}, "scale=0.0"),
         ({"likelihood": "poisson"}, "likelihood='poisson'"),
@@ -161,6 +166,11 @@ def test_weights_of_a_score_are_checked(fitted: PartedVAE, digits: Digits) -> No
             fitted.score(x[:20], y[:20], sample_weight=weight)
     with pytest.raises(ValueError, match="no label at all that counts"):
         fitted.score(x[:20], y[:20], sample_weight=np.zeros(20))
+
+
+def test_time_between_checkpoints_does_not_run_backwards(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="checkpoint_minutes=-1: should be 0 or more"):
+        quick().fit(X, Y, checkpoints=tmp_path, checkpoint_minutes=-1)
 
 
 def test_what_cannot_validate_is_refused() -> None:

@@ -76,6 +76,17 @@ def test_each_source_is_described_and_trains(
         ("photos", {"streaming": True}, "--streaming: does not apply to photos"),
         ("wine.csv", {"groups": "x.yaml"}, "--groups: does not apply"),
         ("sprites", {"download": True}, "--download: does not apply"),
+        ("sprites", {"data_dir": "."}, "--data-dir: does not apply"),
+        ("digits", {"skip_bad": True}, "--skip-bad: does not apply"),
+        ("digits", {"pad": True}, "--pad: .* Give --size too"),
+        ("photos", {"features": ("a",)}, "--feature-columns: does not apply to photos"),
+        ("photos", {"labels": ("a",)}, "--label-columns: does not apply to photos"),
+        ("photos", {"data_dir": "."}, "--data-dir: does not apply to photos"),
+        ("digits.npz", {"features": ("a",)}, "--feature-columns: does not apply to digits.npz"),
+        ("digits.npz", {"data_dir": "."}, "--data-dir: does not apply to digits.npz"),
+        ("wine.csv", {"data_dir": "."}, "--data-dir: .* table of features"),
+        ("nuclei.h5ad", {"size": (8, 8), "labels": ("kind",)}, "--size: does not apply"),
+        ("digits-hf", {"data_dir": "."}, "--data-dir: does not apply"),
     ],
 )
 def test_an_option_that_would_change_nothing_is_refused(

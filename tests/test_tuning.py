@@ -113,6 +113,28 @@ def test_what_cannot_be_searched_is_refused_by_name(option: str, message: str) -
         read_space([option])
 
 
+def test_what_is_searched_is_named_once() -> None:
+    with pytest.raises(SettingError, match="--search lr=2:3: lr is searched already"):
+        read_space(["lr=1:2", "lr=2:3"])
+
+
+@pytest.mark.parametrize(
+    ("storage", "message"),
+    [
+        ("foo", "--storage: the database cannot be used: Could not parse"),
+        ("postgresql+nodriver://ann:secret@nowhere/db", "--storage: the database cannot be used: "),
+        (None, r"study\.db cannot be used: .*not a database"),
+    ],
+)
+def test_a_database_that_cannot_be_used_is_named_without_its_password(
+    parts: tuple[Dataset, Dataset], tmp_path: Path, storage: str | None, message: str
+) -> None:
+    (tmp_path / "study.db").write_text("no database at all, but a text that is long enough to look at\n" * 20)
+    with pytest.raises(ValueError, match=message) as refused:
+        search(tmp_path, *parts, SMALL, SPACE, 1, storage)
+    assert "secret" not in str(refused.value)
+
+
 def test_too_few_rows_to_judge_by_are_refused(parts: tuple[Dataset, Dataset], tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"--holdout: \d rows of .* are held out"):
         search(tmp_path / "s", parts[0], parts[1].take(range(30)), SMALL, SPACE, 1)

@@ -7,7 +7,6 @@ import pickle
 import signal
 import threading
 import time
-import warnings
 import zipfile
 import zlib
 from pathlib import Path
@@ -20,6 +19,8 @@ import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.callbacks import Callback, Checkpoint, EarlyStopping
 from torch import Tensor
+
+from partedvae.warned import warn
 
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
 MINUTES = 10.0
@@ -53,10 +54,9 @@ def newest_whole(folder: Path) -> Path:
             continue
         if is_whole(path):
             if damaged:
-                warnings.warn(
+                warn(
                     f"{damaged[0]} is damaged: going on from {path}, which is older.",
                     DamagedCheckpointWarning,
-                    stacklevel=2,
                 )
             return path
         damaged.append(path)
@@ -154,6 +154,8 @@ class Checkpoints(Checkpoint):
     """
 
     def __init__(self, folder: Path, minutes: float = MINUTES) -> None:
+        if not minutes >= 0:
+            raise ValueError(f"checkpoint_minutes={minutes}: should be 0 or more.")
         self.path, self.seconds = folder / LAST, 60 * minutes
         self._asked: int | None = None
         self._before: dict[int, Any] = {}

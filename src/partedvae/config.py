@@ -6,7 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidatorFunctionWrapHandler, field_validator
 
 Auto = Literal["auto"]
 Proportions = list[Annotated[float, Field(allow_inf_nan=True)]]  # which are looked at beside the labels
@@ -130,6 +131,15 @@ class Config(BaseModel):
     early_stopping_patience: int = Field(10, ge=1, description="epochs that early stopping waits")
     random_state: int | None = Field(None, ge=0, lt=2**63, description="seed; null: a different model each time")
 
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _no_switch(cls, value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+        """Refuse true and false where Python takes them for the numbers 1 and 0."""
+        valid = validate(value)
+        if isinstance(value, bool | np.bool_) and not isinstance(valid, bool):
+            raise ValueError("a number, not true or false")
+        return valid
+
     @classmethod
     def checked(cls, settings: Mapping[str, Any]) -> Config:
         """The configuration, or a ValueError of one line that names each setting at fault."""
@@ -137,6 +147,10 @@ class Config(BaseModel):
             return cls.model_validate(dict(settings))
         except ValidationError as error:
             raise ValueError(_one_line(error)) from None
+
+
+def _said(message: str) -> str:
+    return message.removeprefix("Input should be ").removeprefix("Value error, ")
 
 
 def _one_line(error: ValidationError) -> str:
@@ -147,7 +161,7 @@ def _one_line(error: ValidationError) -> str:
         if problem["type"] == "extra_forbidden":
             known = ", ".join(Config.model_fields)
             return f"There is no setting {name!r}. The settings are: {known}."
-        problems.setdefault(name, []).append(problem["msg"].removeprefix("Input should be "))
+        problems.setdefault(name, []).append(_said(problem["msg"]))
         values.setdefault(name, problem["input"])
     return "; ".join(
         f"{name}={values[name]!r}: should be {' or '.join(dict.fromkeys(messages))}"

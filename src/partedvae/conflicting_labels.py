@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import torch
@@ -12,6 +11,7 @@ from partedvae.batches import known_rows
 from partedvae.data.conflicts import find_duplicates
 from partedvae.data.lazy import is_stream, take
 from partedvae.ondemand import OnDemand, Raw
+from partedvae.warned import warn
 
 _COMPARED = 100_000  # labelled observations
 _NAMED = 5  # of a group
@@ -32,8 +32,7 @@ def warn_of_conflicts(x: Raw, known: NDArray[Any]) -> None:
     if groups:
         first = rows[list(groups[0])].tolist()
         found = ", ".join(map(str, first[:_NAMED])) + (f" and {len(first) - _NAMED} more" if first[_NAMED:] else "")
-        warnings.warn(
+        warn(
             f"{len(groups)} groups of equal observations have different labels, such as rows {found}.",
             ConflictingLabelsWarning,
-            stacklevel=3,
         )

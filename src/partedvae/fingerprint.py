@@ -7,7 +7,9 @@ import hashlib
 import torch
 
 from partedvae.batches import Observations
-from partedvae.ondemand import is_read_in_order
+from partedvae.data import Dataset
+from partedvae.layout import Layout
+from partedvae.ondemand import OnDemand, is_read_in_order
 
 _ROWS = 64  # that may have to be read from files, spread over all
 
@@ -28,3 +30,12 @@ def fingerprint(given: Observations) -> str:
         rows = given.x[torch.linspace(0, n - 1, min(n, _ROWS)).round().long()]
         found.update(rows.contiguous().numpy().tobytes())
     return found.hexdigest()
+
+
+def fingerprint_of(data: Dataset) -> str:
+    """The same of a data set.
+
+    Raises:
+        ValueError: its observations are neither features nor pictures.
+    """
+    return fingerprint(Observations(OnDemand(data.x, Layout.of(data.x)), torch.from_numpy(data.codes)))

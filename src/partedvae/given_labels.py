@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import DataConversionWarning
 
 from partedvae.labels import MISSING, NO_LABEL, Attribute, Integers, called_in_y, first_repeated, listed, require_two
+from partedvae.warned import warn
 
 Array = NDArray[Any]
 
@@ -27,10 +27,9 @@ def columns_of(y: object, n_rows: int) -> tuple[list[str], list[Array]]:
     names = [str(name) for name in getattr(y, "columns", [])]
     array = _as_array(y)
     if array.ndim == 2 and array.shape[1] == 1 and not names:
-        warnings.warn(
+        warn(
             "A column-vector y was passed when a 1d array was expected; it is read as one attribute.",
             DataConversionWarning,
-            stacklevel=4,
         )
     if array.ndim not in (1, 2):
         raise ValueError(f"y should be a 1d array of labels, or (N, A) for A attributes; it has shape {array.shape}.")
@@ -152,6 +151,8 @@ def soft(y: object) -> tuple[Array, Attribute] | None:
     """
     table: Any = y
     array = np.asarray(table.to_numpy()) if hasattr(table, "to_numpy") else _as_array(table)
+    if array.dtype == object and array.ndim == 2 and all(isinstance(value, float) for value in array.flat):
+        array = array.astype(np.float64)  # lists of them
     if array.ndim != 2 or array.dtype.kind != "f" or array.shape[1] < 2:
         return None
     known = ~np.isnan(array).all(axis=1)
@@ -160,10 +161,9 @@ def soft(y: object) -> tuple[Array, Attribute] | None:
         return None
     names = list(getattr(y, "columns", []))
     if array.shape[1] == 2 and len(names) == 2 and np.isin(rows, (0, 1)).all():
-        warnings.warn(
+        warn(
             f"y is taken for probabilities of the classes {names[0]!r} and {names[1]!r}, of which each row has one. If "
-            "these are two attributes, give their labels as integers, -1 where missing, or as texts.",
-            stacklevel=2,
+            "these are two attributes, give their labels as integers, -1 where missing, or as texts."
         )
     probabilities = np.zeros(array.shape, dtype=np.float32)
     probabilities[known] = rows / rows.sum(axis=1, keepdims=True)
@@ -244,6 +244,9 @@ def _as_array(y: Any) -> Array:
     """Labels of any array type; those that have no type of their own as objects, so that None stays None."""
     if hasattr(y, "detach"):  # a tensor
         return np.array(y.detach().cpu().tolist())
+    if isinstance(y, np.ma.MaskedArray):
+        mask, y = np.ma.getmaskarray(y), y.data.astype(object)
+        y[mask] = None
     if isinstance(y, np.ndarray) and y.dtype != object:
         if y.dtype.kind == "U":
             _refuse_written_out(y)

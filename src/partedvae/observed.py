@@ -44,6 +44,8 @@ class ReadsObservations:
         """Observations, channels first, checked against the layout that fit saw (or that it sees now)."""
         names = X.feature_names if isinstance(X, Dataset) else ()
         rows: Any = X.x if isinstance(X, Dataset) else X
+        if np.ma.is_masked(rows):
+            raise ValueError("X is a masked array, some of whose values are masked. Fill them in: X.filled(…).")
         if hasattr(rows, "detach"):  # a tensor
             rows = rows.detach().cpu().numpy()
         elif issparse(rows):

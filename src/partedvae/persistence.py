@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
 import re
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -128,7 +129,8 @@ def write_model(folder: Path, saved: SavedModel, net: nn.Module, history: Sequen
         text = json.dumps(saved.model_dump(mode="json"), indent=2, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
         raise ValueError(f"A class or a column has a name that is no text of UTF-8: {error.object!r}.") from None
-    weights = save({name: weight.contiguous() for name, weight in net.state_dict().items()})  # it knows one layout
+    contiguous = {name: weight.contiguous() for name, weight in net.state_dict().items()}  # it knows one layout
+    weights = save(contiguous, metadata={"format": "pt"})  # which the libraries of Hugging Face ask for
     folder.mkdir(parents=True, exist_ok=True)
     # One after the other once all of them are made: of two models, the parts do not fit.
     write_whole(folder / HISTORY, lambda path: _write_history(path, history))
@@ -218,7 +220,10 @@ def read_history(folder: Path) -> list[dict[str, float]]:
         return []
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            return [_record(row) for row in csv.DictReader(file)]
+            reader = csv.DictReader(file)
+            if reader.fieldnames is None:
+                raise ValueError("it is empty; without the file the model has no history")
+            return [_record(row) for row in reader]
     except (OSError, ValueError, csv.Error) as error:
         raise ModelFileError(f"{path}: {error}") from None
 
@@ -235,7 +240,13 @@ def _whole(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.stem}-{uuid.uuid4().hex}{path.suffix}")
     try:
         yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())  # a name must not reach the disk before what it names
         temporary.replace(path)
+    except OSError as error:
+        if error.filename not in (None, str(temporary), temporary):  # of another file, that is read
+            raise
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
 

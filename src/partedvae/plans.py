@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from partedvae.config import Config
 from partedvae.data import DataError, Dataset, Reading, choose_labelled, hold_out, load
 from partedvae.data.subsets import random_rows
+from partedvae.fingerprint import fingerprint_of
+from partedvae.layout import Layout
 from partedvae.persistence import ModelFileError, SavedSettings
 
 RUN = "run.json"
@@ -33,6 +35,7 @@ class Plan(BaseModel):
     source: str
     reading: Reading
     n_rows: int
+    fingerprint: str | None = None  # of the rows, and of the labels that training sees; earlier runs have none
     labelled: list[int]
     held_out: list[int]
     settings: SavedSettings
@@ -54,6 +57,11 @@ class Plan(BaseModel):
         data = load(self.source, self.reading)
         if len(data) != self.n_rows:
             raise DataError(f"{self.source} has {len(data)} observations; the run began with {self.n_rows}.")
+        if self.fingerprint not in (None, _fingerprint(data, self.labelled)):
+            raise DataError(
+                f"{self.source} has changed since the run began: the observations, or the labels that it learned, are "
+                "others. Bring it back, or train again."
+            )
         return data
 
 
@@ -81,12 +89,20 @@ class Choice:
 
 
 def make_plan(source: str, reading: Reading, data: Dataset, choice: Choice, settings: Config) -> Plan:
-    """Choose the rows held out, and among the others those that keep their labels, by the seed of the settings."""
+    """Choose the rows held out, and among the others those that keep their labels, by the seed of the settings.
+
+    Raises:
+        DataError: they cannot be chosen so, or the observations are nothing to learn from.
+    """
     seed = settings.random_state or 0
     if not data.attributes:
         raise DataError(f"{source} has no labels; a few per class are needed to learn which classes there are.")
     if choice.holdout and reading.streaming:
         raise DataError("--holdout: a stream cannot be divided. Name the part to train on with --split.")
+    try:
+        Layout.of(data.x)
+    except ValueError as error:
+        raise DataError(f"{source}: {error}") from None
     everything = np.arange(len(data))
     rows, held = hold_out(data, choice.holdout, seed) if choice.holdout else (everything, everything[:0])
     candidates = data.take(rows)
@@ -94,27 +110,34 @@ def make_plan(source: str, reading: Reading, data: Dataset, choice: Choice, sett
         chosen = candidates.labelled
     else:
         chosen = choose_labelled(candidates, choice.labels, choice.labels_per_class, seed)
+    labelled = rows[chosen].tolist()
     return Plan(
         source=source,
         reading=reading,
         n_rows=len(data),
-        labelled=rows[chosen].tolist(),
+        fingerprint=_fingerprint(data, labelled),
+        labelled=labelled,
         held_out=held.tolist(),
         settings=settings,
     )
+
+
+def _fingerprint(data: Dataset, labelled: list[int]) -> str:
+    """Not of the other labels: more may be added to a file when the run is over."""
+    return fingerprint_of(data.with_labels_of(labelled))
 
 
 def read_plan(folder: Path) -> Plan:
     """``run.json`` of a run.
 
     Raises:
-        RunError: there is none, or it is damaged.
+        ModelFileError: there is none, or it is damaged.
     """
     path = folder / RUN
     try:
         return Plan.model_validate_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise RunError(f"{folder} is not a run: {path} is missing.") from None
+        raise ModelFileError(f"{folder} is not a run: {path} is missing.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ModelFileError(f"{path} cannot be read: {error}") from None
     except ValidationError as error:

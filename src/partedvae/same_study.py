@@ -6,14 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import optuna
-import torch
 
-from partedvae.batches import Observations
 from partedvae.config import Config, to_json
 from partedvae.data import Dataset
-from partedvae.fingerprint import fingerprint
-from partedvae.layout import Layout
-from partedvae.ondemand import OnDemand
+from partedvae.fingerprint import fingerprint_of
 from partedvae.plans import RunError
 from partedvae.settings import SettingError
 
@@ -41,7 +37,7 @@ def require_same(
     here: dict[str, Any] = {
         "choices": {name: None if values is None else list(values) for name, values in choices.items()},
         "settings": {name: value for name, value in to_json(settings).items() if name not in choices},
-        "data": [_fingerprint(part) for part in parts],
+        "data": [fingerprint_of(part) for part in parts],
     }
     there = study.user_attrs.get(_BEGUN)
     if there is None:
@@ -61,7 +57,3 @@ def require_same(
             )
     if here["data"] != there["data"]:
         raise RunError("--out: the study was begun on other observations, labels or rows held out. Begin another.")
-
-
-def _fingerprint(data: Dataset) -> str:
-    return fingerprint(Observations(OnDemand(data.x, Layout.of(data.x)), torch.from_numpy(data.codes)))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,22 +85,24 @@ def write_csv(path: Path, header: Iterable[str], rows: Iterable[Iterable[Any]]) 
         writer.writerows(rows)
 
 
-def label_named(model: PartedVAE, text: str) -> Any:
+def label_named(attributes: Sequence[Attribute], text: str) -> Any:
     """The label that a person typed: a class, or for several attributes ``ATTRIBUTE=CLASS,…``.
 
     Raises:
         ValueError: there is no such attribute or class; it lists those there are.
     """
-    attributes = model.attributes_
     if len(attributes) == 1:
         return _class_named(attributes[0], text)
     chosen: dict[str, Any] = {}
     by_name = {attribute.name: attribute for attribute in attributes}
-    for part in text.split(","):
-        name, _, value = part.partition("=")
-        if name not in by_name:
+    names = "|".join(re.escape(name) for name in sorted(by_name, key=len, reverse=True))
+    for part in re.split(rf",(?=(?:{names})=)", text):  # a class may have a comma in its name
+        found = re.match(rf"({names})=", part)
+        if found is None:
             raise ValueError(f"--label {text}: should be ATTRIBUTE=CLASS; the attributes are {', '.join(by_name)}.")
-        chosen[name] = _class_named(by_name[name], value)
+        if found[1] in chosen:
+            raise ValueError(f"--label {text}: names {found[1]} twice.")
+        chosen[found[1]] = _class_named(by_name[found[1]], part[found.end() :])
     return [chosen.get(attribute.name) for attribute in attributes]
 
 

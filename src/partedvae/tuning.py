@@ -15,7 +15,9 @@ import optuna
 import torch
 import yaml
 from lightning.pytorch.callbacks import Callback
+from optuna.exceptions import OptunaError
 from optuna.trial import TrialState
+from sqlalchemy.exc import SQLAlchemyError
 
 from partedvae.config import Config, to_json
 from partedvae.conflicting_labels import ConflictingLabelsWarning
@@ -26,7 +28,7 @@ from partedvae.inference import infer
 from partedvae.layout import Layout
 from partedvae.metrics import leakage, negative_log_likelihood
 from partedvae.objective import targets_of
-from partedvae.persistence import write_whole
+from partedvae.persistence import ModelFileError, write_whole
 from partedvae.plans import RunError
 from partedvae.recorder import TrainingDivergedError
 from partedvae.same_study import require_same
@@ -95,6 +97,8 @@ def read_space(searched: Sequence[str]) -> Space:
         said = f"--search {option}"
         if not equals:
             raise SettingError(f"{said}: should be key=low:high or key=one,two,three.")
+        if name in space:
+            raise SettingError(f"{said}: {name} is searched already, by another --search.")
         if ":" in text:
             ends = [parse_value(end, said) for end in text.split(":")]
             if len(ends) != 2 or not {type(end) for end in ends} <= {int, float} or not ends[0] < ends[1]:
@@ -146,7 +150,8 @@ def search(
         verbose: say how each trial ended.
 
     Raises:
-        RunError: too few labels are held out, or the study is of other data or settings.
+        RunError: too few labels are held out, the study is of other data or settings, or ``storage`` cannot be used.
+        ModelFileError: the file of the study cannot be used.
         SettingError: the study is of other choices.
         RuntimeError: every trial failed.
     """
@@ -155,13 +160,7 @@ def search(
         raise RunError(f"--out {folder}: a database cannot lie in a folder with a question mark in its name.")
     folder.mkdir(parents=True, exist_ok=True)
     with _quiet_optuna(verbose):
-        study = optuna.create_study(
-            study_name=_STUDY,
-            storage=storage or f"sqlite:///{(folder / STORAGE).resolve()}",
-            load_if_exists=True,
-            direction="minimize",
-            pruner=optuna.pruners.MedianPruner(n_warmup_steps=_LOOKS // 3),
-        )
+        study = _begun_or_new(folder, storage)
         choices = {name: part.values if isinstance(part, Choices) else None for name, part in space.items()}
         require_same(study, settings, choices, (training, held_out))
         # Of machines that share a study, none may try what another does.
@@ -182,6 +181,28 @@ def search(
     write_whole(folder / BEST, lambda path: path.write_text(yaml.safe_dump(chosen, sort_keys=False), encoding="utf-8"))
     write_whole(folder / TRIALS, lambda path: write_csv(path, *_table(study, list(space))))
     return study
+
+
+def _begun_or_new(folder: Path, storage: str | None) -> optuna.Study:
+    """The study of a folder, or of a database that machines share.
+
+    Raises:
+        RunError: the database cannot be used. Its address is not repeated, since it may hold a password.
+    """
+    place = folder / STORAGE
+    try:
+        return optuna.create_study(
+            study_name=_STUDY,
+            storage=storage or f"sqlite:///{place.resolve()}",
+            load_if_exists=True,
+            direction="minimize",
+            pruner=optuna.pruners.MedianPruner(n_warmup_steps=_LOOKS // 3),
+        )
+    except (SQLAlchemyError, OptunaError, ImportError, ValueError) as error:  # ImportError: of a driver
+        said = str(error.__cause__ or error).splitlines()[0]
+        if storage is None:
+            raise ModelFileError(f"{place} cannot be used: {said}. Without the file a study begins anew.") from None
+        raise RunError(f"--storage: the database cannot be used: {said}") from None
 
 
 def judged(model: PartedVAE, data: Dataset) -> Judged:

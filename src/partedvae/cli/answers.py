@@ -26,7 +26,7 @@ def predict(
     from partedvae.tables import prediction_rows, write_csv
 
     target = writable(output, *TEXT, run=run, reads=sources(data, given))
-    model, dataset = model_and_data(run, data, given, with_labels=False)
+    model, dataset = model_and_data(run, data, given, quiet, with_labels=False)
     with waiting("predicting", quiet):
         header, rows = prediction_rows(model, dataset)
         write_whole(target, lambda path: write_csv(path, header, rows))
@@ -50,7 +50,7 @@ def encode(
     from partedvae.persistence import write_whole
 
     target = writable(output, ".npz", run=run, reads=sources(data, given))
-    model, dataset = model_and_data(run, data, given, with_labels=False)
+    model, dataset = model_and_data(run, data, given, quiet, with_labels=False)
     with waiting("encoding", quiet):
         codes = model.encode(dataset)
     c = np.concatenate(codes.c, axis=1) if isinstance(codes.c, list) else codes.c
@@ -88,7 +88,7 @@ def suggest(
     target = writable(output, *TEXT, run=run, reads=sources(data, given))
     plan = plans.plan_of(run, data, given.get("split"))
     as_trained = {} if plan is None else plan.reading.model_dump(exclude_defaults=True)
-    model, dataset = model_and_data(run, data, {**as_trained, **given})
+    model, dataset = model_and_data(run, data, {**as_trained, **given}, quiet)
     dataset = plans.still_to_label(plan, dataset)
     if dataset.complete.all() and not quiet:
         typer.echo(f"All of {data} is labelled; this is what would be asked for first if none of it was.", err=True)

@@ -37,8 +37,9 @@ def data_describe(data: DataArgument, *, given: Given) -> None:
     """
     from partedvae.data import load
     from partedvae.data.describe import describe
+    from partedvae.data.sources import applies
 
-    dataset = load(data, **{"skip_bad": True, **given})
+    dataset = load(data, **{**({"skip_bad": True} if applies("skip_bad", data) else {}), **given})
     for line in describe(data, dataset):
         typer.echo(line)
 

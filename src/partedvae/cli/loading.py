@@ -25,23 +25,31 @@ def load_model(run: Path) -> PartedVAE:
     return PartedVAE.load(run)
 
 
-def model_and_data(run: Path, data: str, given: Given, *, with_labels: bool = True) -> tuple[PartedVAE, Dataset]:
-    """A model, and DATA as the model knows it: pictures at its size, brought there as in training, its features.
+def model_and_data(
+    run: Path, data: str, given: Given, quiet: bool, *, with_labels: bool = True
+) -> tuple[PartedVAE, Dataset]:
+    """A model, and DATA as the model knows it: pictures at its size and in its colours, its features.
 
-    Without labels, columns of a table that are not among its features are not looked at.
+    Without labels, columns of a table that are not among its features are not looked at. What is left out, or lost, is
+    said, unless ``quiet``.
     """
     from partedvae import plans
     from partedvae.data import load
+    from partedvae.data.sources import applies
+    from partedvae.relaid import relaid, turned_grey
 
     model = load_model(run)
     shape, names = model.layout_.tensor_shape, getattr(model, "feature_names_in_", None)
     known: Given = {
-        "size": (shape[1], shape[2]) if model.layout_.kind in ("grey", "channels_last") else None,
+        "size": (shape[1], shape[2]) if model.layout_.kind != "features" else None,
         "features": None if names is None else tuple(names),
         "labels": None if names is None or with_labels else (),
         "pad": (run / plans.RUN).exists() and plans.read_plan(run).reading.pad,
     }
-    dataset = load(data, **{**known, **given})
-    for name, reason in dataset.skipped:
+    here = {name: value for name, value in known.items() if applies(name, data)}
+    dataset = load(data, **{**here, **given})
+    for name, reason in () if quiet else dataset.skipped:
         typer.echo(f"left out: {name}: {reason}", err=True)
-    return model, dataset
+    if turned_grey(dataset.x, model.layout_) and not quiet:
+        typer.echo(f"{data} is in colour, and the model knows grey pictures only: they are turned grey.", err=True)
+    return model, relaid(dataset, model.layout_)

@@ -53,7 +53,7 @@ def evaluate(
         measured_on = "rows held out" if own.held_out else "training rows whose labels were hidden"
     else:
         measured_on = data
-        _, shown = model_and_data(run, data, given)
+        _, shown = model_and_data(run, data, given, quiet)
         taught = None
         plan = plans.plan_of(run, data, given.get("split"))
         if plan is not None and not quiet:

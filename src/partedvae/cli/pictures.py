@@ -45,7 +45,7 @@ def generate(
 
     target = writable(output, ".png")
     model = _pictures(load_model(run))
-    chosen = None if label is None else label_named(model, label)
+    chosen = None if label is None else label_named(model.attributes_, label)
     with waiting("drawing", quiet):
         samples = model.sample(n, chosen, random_state=seed)
         save_png(target, picture_grid(_in_rows(samples)))
@@ -70,7 +70,7 @@ def swap(
     from partedvae.report.sections import Subject, swap_figure
 
     target = writable(output, ".png", reads=sources(data, given))
-    model, dataset = model_and_data(run, data, given)
+    model, dataset = model_and_data(run, data, given, quiet)
     subject = Subject.of(_pictures(model), _few(dataset), unseen=False)
     with waiting("drawing", quiet):
         save_png(target, swap_figure(subject, n_styles=styles, seed=seed))
@@ -95,7 +95,7 @@ def traverse(
     from partedvae.report.sections import traversal_figure
 
     target = writable(output, ".png", reads=sources(data, given))
-    model, dataset = model_and_data(run, data, given)
+    model, dataset = model_and_data(run, data, given, quiet)
     if code not in ("u", "z"):
         raise UsageError(f"--code {code}: should be u or z.")
     if row >= len(dataset):

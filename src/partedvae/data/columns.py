@@ -20,6 +20,9 @@ Codes = NDArray[np.int64]
 LABEL_NAMES = {"class", "label", "labels", "target", "y"}
 """What a column of labels is called, if nobody says which it is."""
 
+MOST_UNSHARED = 50
+"""So many classes may have one label each; a column with more, and none that two rows share, holds no labels."""
+
 
 class Table(Protocol):
     """What is asked of a file of columns."""
@@ -71,7 +74,7 @@ def require_different(path: Path, names: Sequence[str]) -> None:
 
 def _require_labels(table: Table, name: str, codes: Codes, attribute: Attribute) -> None:
     n_classes, n_labelled = len(attribute.classes), int((codes >= 0).sum())
-    if n_classes > 50 and n_classes == n_labelled:
+    if n_classes > MOST_UNSHARED and n_classes == n_labelled:
         raise DataError(
             f"{table.path}: column {name} has {n_classes} different values in as many rows, so it is no label. "
             "Name the columns that are with --label-columns."

@@ -51,6 +51,11 @@ class CsvTable:
         table = [cells for _, cells in lines[1:]]
         columns = zip(*table, strict=True) if table else [()] * len(self.names)
         self._columns: dict[str, tuple[str, ...]] = dict(zip(self.names, columns, strict=True))
+        if self._begins_with_a_row():
+            raise DataError(
+                f"{path}, line 1: {', '.join(self.names[:4])}, … look like the first row, not like names of columns. "
+                "Put a line of names above it."
+            )
 
     def is_numeric(self, name: str) -> bool:
         """Whether every cell is a number or blank, and one is not blank."""
@@ -92,6 +97,19 @@ class CsvTable:
     def place(self, row: int) -> str:
         """The line in which a row ends."""
         return f"line {self._numbers[row]}"
+
+    def _begins_with_a_row(self) -> bool:
+        """Whether what should be names are numbers beside a label that other rows have, or fractions in no order.
+
+        Columns may be called by numbers: whole ones, as genes are, or by wavelengths, which have an order.
+        """
+        numbers = [value for name in self.names if (value := _as_floats([name])) is not None]
+        labels = [name for name in self.names if _as_floats([name]) is None]
+        if numbers and any(name in self._columns[name] for name in labels):
+            return True
+        values = np.concatenate(numbers) if numbers else np.empty(0)
+        steps = np.diff(values)
+        return bool((values % 1 != 0).any() and (steps > 0).any() and (steps < 0).any())
 
     def _lines(self) -> list[tuple[int, list[str]]]:
         try:

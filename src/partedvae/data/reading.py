@@ -7,6 +7,18 @@ from pydantic import BaseModel, ConfigDict, Field
 Size = tuple[int, int]
 
 
+_TYPED_AS = {"labels": "--label-columns", "features": "--feature-columns", "cache": "--no-cache"}
+
+
+def option_of(name: str) -> str:
+    """How an option of :class:`Reading` is typed.
+
+    >>> option_of("labels"), option_of("data_dir")
+    ('--label-columns', '--data-dir')
+    """
+    return _TYPED_AS.get(name, f"--{name.replace('_', '-')}")
+
+
 class Reading(BaseModel):
     """Options of ``load``. Each source uses those that apply to it.
 
@@ -30,3 +42,12 @@ class Reading(BaseModel):
     cache: bool = Field(True, description="keep decoded pictures in a file that the next start maps")
     download: bool = Field(False, description="fetch the files of a built-in that are missing")
     streaming: bool = Field(False, description="read a Hugging Face data set as it comes, never all of it")
+
+    @property
+    def typed(self) -> tuple[str, ...]:
+        """The options that are not at their defaults.
+
+        >>> Reading(size=(8, 8)).typed
+        ('size',)
+        """
+        return tuple(name for name, field in type(self).model_fields.items() if getattr(self, name) != field.default)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,21 +22,28 @@ from partedvae.data.images import MOST_CHANNELS, resize
 from partedvae.data.lazy import RowNumbers, Rows, in_memory
 from partedvae.data.omics import read_h5ad
 from partedvae.data.parquet_table import PARQUET
-from partedvae.data.reading import Reading, Size
+from partedvae.data.reading import Reading, Size, option_of
 from partedvae.data.shapes3d import read_shapes3d
 from partedvae.data.sprites import read_sprites
 from partedvae.data.subsets import random_rows
 from partedvae.labels import Attribute
 
 HUB = "hf:"
-_SPECIAL = ("split", "groups", "download", "streaming")
-_OF_COLUMNS = {"labels": "--label-columns", "features": "--feature-columns", "missing": "--missing"}
-_PUBLISHED = ("split", "download")
-_FACTORS = ("download", "labels")
+_EVERYWHERE = ("label_file", "max_rows", "cache")
+_PICTURES = ("size", "pad")
+_PUBLISHED = ("data_dir", "split", "download")
+_FACTORS = ("data_dir", "download", "labels")
+
+
+class Kind(NamedTuple):
+    """What is read in one way, and the options of :class:`Reading` that apply to it."""
+
+    read: Callable[[Path, Reading], Dataset]
+    options: tuple[str, ...]
 
 
 class Builtin(NamedTuple):
-    """A data set known by name."""
+    """A data set known by name, and the options that apply to it beside those that apply to all of them."""
 
     read: Callable[[Reading], Dataset]
     about: str
@@ -65,11 +72,11 @@ def load(source: str | Path, reading: Reading | None = None, **options: Any) -> 
     except ValidationError as error:
         problem = error.errors()[0]
         raise DataError(f"{source}: {problem['loc'][0]}={problem['input']!r}: {problem['msg']}.") from None
-    if how.label_file is None:
-        return _read(source, how)
-    # The columns that are named are those of the label file.
-    data = _read(source, how.model_copy(update={"labels": None}))
-    return label_file.with_label_file(data, Path(how.label_file), how)
+    _refuse_useless(source, how)
+    # With a label file, the columns that are named are its own.
+    own = how if how.label_file is None else how.model_copy(update={"labels": None})
+    data = _sized(_kind(source).read(Path(source), own), own)
+    return data if how.label_file is None else label_file.with_label_file(data, Path(how.label_file), how)
 
 
 def located(source: str) -> str:
@@ -88,40 +95,50 @@ def located(source: str) -> str:
     return path
 
 
-def _read(source: str, reading: Reading) -> Dataset:
+def applies(option: str, source: str | Path, *, with_label_file: bool = False) -> bool:
+    """Whether an option of :class:`Reading` could change how a source is read.
+
+    Raises:
+        DataError: there is no such source, or it is of no known kind.
+
+    >>> applies("size", "digits"), applies("features", "digits")
+    (True, False)
+    """
+    of_labels = ("labels", "missing") if with_label_file else ()
+    return option in (*_EVERYWHERE, *of_labels, *_kind(str(source)).options)
+
+
+def _kind(source: str) -> Kind:
+    """How a source is read.
+
+    Raises:
+        DataError: there is no such source, or it is of no known kind.
+    """
     if source in BUILTINS:
-        _refuse_useless(source, reading, BUILTINS[source].options)
-        if reading.label_file is None:
-            _refuse_columns(source, reading, BUILTINS[source].options)
-        return _sized(BUILTINS[source].read(reading), reading)
+        builtin = BUILTINS[source]
+        return Kind(lambda _, reading: builtin.read(reading), (*_PICTURES, *builtin.options))
     path = Path(source)
     if source.startswith(HUB) or (path.exists() and is_hub(path)):
-        return _sized(read_hub(source.removeprefix(HUB), reading), reading)
+        return _HUB_KIND
     if not path.exists():
         known = ", ".join(BUILTINS)
         raise DataError(
             f"There is no file or folder {source!r}, and no built-in of that name; the built-ins are {known}."
         )
-    _refuse_useless(source, reading)
     if path.is_dir():
-        return read_folder(path, reading)
+        return _FOLDER
     if path.suffix.lower() not in _FILES:
         raise DataError(f"{path} is neither a folder of pictures nor a file of a known kind ({', '.join(_FILES)}).")
-    return _sized(_FILES[path.suffix.lower()](path, reading), reading)
+    return _FILES[path.suffix.lower()]
 
 
-def _refuse_useless(source: str, reading: Reading, useful: Sequence[str] = ()) -> None:
+def _refuse_useless(source: str, reading: Reading) -> None:
     """Refuse options that would change nothing: who gives them expects something of them."""
-    for option in _SPECIAL:
-        if option not in useful and getattr(reading, option) != Reading.model_fields[option].default:
-            raise DataError(f"--{option}: does not apply to {source}.")
-
-
-def _refuse_columns(source: str, reading: Reading, useful: Sequence[str]) -> None:
-    """Refuse options about columns of a source that has none."""
-    for name, option in _OF_COLUMNS.items():
-        if name not in useful and getattr(reading, name) != Reading.model_fields[name].default:
-            raise DataError(f"{option}: does not apply to {source}.")
+    for name in reading.typed:
+        if not applies(name, source, with_label_file=reading.label_file is not None):
+            raise DataError(f"{option_of(name)}: does not apply to {source}.")
+    if reading.pad and reading.size is None:
+        raise DataError("--pad: says how pictures are brought to a size, and none is named. Give --size too.")
 
 
 def _digits(reading: Reading) -> Dataset:
@@ -143,7 +160,11 @@ BUILTINS: dict[str, Builtin] = {
     ),
     "dsprites": Builtin(read_dsprites, "737,280 shapes of 64×64 with all their factors; one .npz", _FACTORS),
     "shapes3d": Builtin(read_shapes3d, "480,000 solids of 64×64×3 with all their factors; one .h5", _FACTORS),
-    "celeba": Builtin(read_celeba, "202,599 faces of 218×178×3, eight attributes", (*_PUBLISHED, "groups", "labels")),
+    "celeba": Builtin(
+        read_celeba,
+        "202,599 faces of 218×178×3, eight attributes",
+        (*_PUBLISHED, "groups", "labels", "skip_bad"),
+    ),
     "sprites": Builtin(
         partial(read_sprites, "sprites"),
         "737,280 shapes, drawn here, on the factors of dsprites; no files",
@@ -157,13 +178,17 @@ BUILTINS: dict[str, Builtin] = {
 """Built-in data sets by name."""
 
 
-_FILES: dict[str, Callable[[Path, Reading], Dataset]] = {
-    ".csv": tables.read_table,
-    ".tsv": tables.read_table,
-    **dict.fromkeys(PARQUET, tables.read_table),
-    ".npz": arrays.read_npz,
-    ".npy": arrays.read_npy,
-    ".h5ad": read_h5ad,
+_HUB_KIND = Kind(
+    lambda source, reading: read_hub(str(source).removeprefix(HUB), reading),
+    (*_PICTURES, "labels", "features", "missing", "split", "download", "streaming", "skip_bad"),
+)
+_FOLDER = Kind(read_folder, (*_PICTURES, "missing", "skip_bad"))
+_TABLE = Kind(tables.read_table, (*_PICTURES, "labels", "features", "missing", "data_dir", "skip_bad"))
+_FILES: dict[str, Kind] = {
+    **dict.fromkeys((".csv", ".tsv", *PARQUET), _TABLE),
+    ".npz": Kind(arrays.read_npz, (*_PICTURES, "missing")),
+    ".npy": Kind(arrays.read_npy, _PICTURES),
+    ".h5ad": Kind(read_h5ad, ("labels", "missing")),
 }
 
 

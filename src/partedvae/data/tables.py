@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from partedvae.data.columns import LABEL_NAMES, Table
+from partedvae.data.columns import LABEL_NAMES, MOST_UNSHARED, Table
 from partedvae.data.csv_table import CsvTable
 from partedvae.data.dataset import DataError, Dataset, Numbered
 from partedvae.data.decoding import decode
@@ -20,6 +20,7 @@ from partedvae.data.subsets import random_rows
 from partedvae.labels import Attribute, first_repeated
 
 PATH, ID = "path", "id"
+_FEW = 10  # rows that may well have a class each
 
 Codes = NDArray[np.int64]
 
@@ -48,7 +49,11 @@ def read_table(path: Path, reading: Reading) -> Dataset:
     twice = first_repeated([*(reading.features or ()), *(reading.labels or ())])
     if twice is not None:
         raise DataError(f"{path}: column {twice} is named twice, of features and labels together.")
-    return _manifest(table, reading) if PATH in table.names and not reading.features else _features(table, reading)
+    if PATH in table.names and not reading.features:
+        return _manifest(table, reading)
+    if reading.data_dir is not None:
+        raise DataError(f"--data-dir: says where pictures lie; {path} is read as a table of features.")
+    return _features(table, reading)
 
 
 def divide(table: Table, reading: Reading) -> tuple[list[str], list[str]]:
@@ -105,8 +110,24 @@ def _looks_like_labels(table: Table, name: str) -> bool:
     return not table.is_numeric(name) or name.lower() in LABEL_NAMES
 
 
+def _require_shared(table: Table, names: Sequence[str]) -> None:
+    """A column that tells every row from every other holds names or measurements; nobody said that it holds labels.
+
+    Of a longer table, which may be too long to have as texts, no column of that kind is read as labels anyway.
+    """
+    for name in names if _FEW < table.n_rows <= MOST_UNSHARED else ():
+        texts = table.texts(name)
+        if all(texts) and len(set(texts)) == len(texts):
+            raise DataError(
+                f"{table.path}: column {name} is another in every row, so it is no label. Name the columns that are "
+                "with --label-columns; a column called id tells rows apart."
+            )
+
+
 def _features(table: Table, reading: Reading) -> Dataset:
     features, labelled = divide(table, reading)
+    if reading.labels is None:
+        _require_shared(table, labelled)
     if not features:
         raise DataError(
             f"{table.path} has neither a column path, of pictures, nor a column of numbers, of features; "
@@ -122,6 +143,8 @@ def _features(table: Table, reading: Reading) -> Dataset:
 
 def _manifest(table: Table, reading: Reading) -> Dataset:
     names = reading.labels if reading.labels is not None else [n for n in table.names if n not in (PATH, ID)]
+    if reading.labels is None:
+        _require_shared(table, names)
     codes, attributes = label_codes(table, names, reading)
     texts = table.texts(PATH)
     root = Path(reading.data_dir) if reading.data_dir else table.path.parent

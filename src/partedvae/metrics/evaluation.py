@@ -180,6 +180,7 @@ def _of_classes(found: Evaluation, model: Any, shown: _Shown, a: int, seed: int)
         kind = "informativeness" if name in ("c", "u") else "leakage"
 
         def read(name: str = name, code: Array = code, kind: str = kind) -> dict[str, float]:
+            _require(len(truth) > 0, "no row has a label")
             _require(code.shape[1] > 0, f"the model has no {name[0]}")
             return _with_interval(f"{name}_{kind}", leakage(code[known], truth, random_state=seed))
 
