@@ -25,6 +25,7 @@ from partedvae.metrics.leakage import Leakage
 from partedvae.report import figures, write_report
 from partedvae.report.figures.codes import ellipse
 from partedvae.report.mixture import Plane, around, components, ways
+from partedvae.report.page import save_png
 from partedvae.report.sections import Subject, attention, classifier, codes, generator, reconstruction
 from partedvae.report.sections.attention import in_order, masks, openness
 
@@ -321,3 +322,15 @@ def test_unknown_classes_are_behind_the_others_in_grey(draw: Callable[..., Figur
     assert len(np.asarray(unknown.get_xdata())) == 3
     assert len(np.asarray(known.get_offsets())) == 2
     assert unknown.get_zorder() < known.get_zorder()
+
+
+def test_letters_that_no_font_has_are_told_once_and_others_are_drawn(tmp_path: Path) -> None:
+    figure = Figure()
+    for place, name in enumerate(("a \U000f0000", "b \U000f0000\U000f0001", "é")):
+        figure.text(0.5, 0.2 * place, name)
+    with pytest.warns(UserWarning, match="No font that matplotlib finds has \U000f0000\U000f0001: ") as said:
+        save_png(tmp_path / "a.png", figure)
+    assert len(said) == 1
+    figure.texts[0].set_text("plain")
+    figure.texts[1].set_text("ünï")
+    save_png(tmp_path / "b.png", figure)

@@ -61,6 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         with warnings.catch_warnings(), _leaving_when_asked():
             # The columns of a file are chosen by the names that the model knows, then handed on as arrays.
             warnings.filterwarnings("ignore", message="X does not have valid feature names")
+            if "--quiet" in words:
+                warnings.simplefilter("ignore")
             warnings.showwarning = _say
             status = app(args=words or ["--help"], prog_name="partedvae", standalone_mode=False) or 0
     except Exception as error:

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from partedvae.config import Config
 from partedvae.persistence import package_version, write_whole
+from partedvae.report.lettering import letter, missing_letters_told_once
 from partedvae.report.sections import Section, Shown, Subject, all_sections
 
 _DPI = 130
@@ -31,13 +32,14 @@ def write_report(path: Path, subject: Subject, title: str, subtitle: str, facts:
     folder.mkdir(parents=True, exist_ok=True)
     sections = []
     taken: set[str] = set()
-    for section in all_sections(subject):
-        pictures = [(shown, _png(shown.figure)) for shown in section.figures]
-        for shown, content in pictures:
-            name = _file_name(shown.name, taken)
-            _keep(folder / f"{name}.png", content)
-            _keep(folder / f"{name}.svg", _svg(shown.figure))
-        sections.append(_for_template(section, pictures))
+    with missing_letters_told_once():
+        for section in all_sections(subject):
+            pictures = [(shown, _png(shown.figure)) for shown in section.figures]
+            for shown, content in pictures:
+                name = _file_name(shown.name, taken)
+                _keep(folder / f"{name}.png", content)
+                _keep(folder / f"{name}.svg", _svg(shown.figure))
+            sections.append(_for_template(section, pictures))
     settings = subject.model.config_
     template = Environment(autoescape=True).from_string(_template())
     page = template.render(
@@ -53,7 +55,9 @@ def write_report(path: Path, subject: Subject, title: str, subtitle: str, facts:
 
 def save_png(path: Path, figure: Figure) -> None:
     """Write a figure as a PNG file, whole or not at all."""
-    _keep(path, _png(figure))
+    with missing_letters_told_once():
+        content = _png(figure)
+    _keep(path, content)
 
 
 def _keep(path: Path, content: bytes) -> None:
@@ -62,12 +66,14 @@ def _keep(path: Path, content: bytes) -> None:
 
 def _png(figure: Figure) -> bytes:
     buffer = io.BytesIO()
+    letter(figure)
     figure.savefig(buffer, format="png", dpi=_DPI)
     return buffer.getvalue()
 
 
 def _svg(figure: Figure) -> bytes:
     buffer = io.BytesIO()
+    letter(figure)
     # Without a salt the names within an SVG file differ from run to run.
     with matplotlib.rc_context({"svg.hashsalt": "partedvae"}):
         figure.savefig(buffer, format="svg", dpi=_DPI, metadata={"Date": None})
