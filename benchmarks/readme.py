@@ -76,8 +76,9 @@ def _digits(result: dict[str, Any]) -> list[str]:
         "|---|---|",
         *(f"| {name} | {summary[key]['mean']:.3f} ± {summary[key]['sd']:.3f} |" for name, key in rows.items()),
         "",
-        f"Default less LabelSpreading: {interval(gap, 3) if gap else '—'} (95 % by Student's t over the splits). z "
-        f"ended with {summary['z_kl']['mean']:.2f} nats and u with {summary['u_kl']['mean']:.2f}, of 7 allowed each; "
+        f"Default less LabelSpreading: {interval(gap, 3) if gap else '—'} (95 % by Student's t over the splits). In "
+        f"training z ended with {summary['z_kl']['mean']:.2f} nats and u with {summary['u_kl']['mean']:.2f}, of 7 "
+        "allowed each; "
         f"two classes overlap by {summary['bc']['mean']:.3f} in the prior of u, where 0.15 costs nothing.",
     ]
 

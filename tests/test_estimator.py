@@ -100,6 +100,10 @@ def test_a_traversal_moves_one_dimension(fitted: PartedVAE, digits: Digits, code
 def test_novel_observations_score_low(fitted: PartedVAE, digits: Digits) -> None:
     x, _, _ = digits
     scores = fitted.score_samples(x)
+    own = [fitted.score_samples(x, random_state=seed) for seed in (0, 0, 1)]
+    np.testing.assert_array_equal(own[0], own[1])
+    assert own[0].mean() != own[2].mean() == pytest.approx(scores.mean(), abs=1.0)
+    assert np.corrcoef(own[0], scores)[0, 1] > 0.9
     assert scores.shape == (300,)
     assert np.mean(scores) > np.max(fitted.score_samples(1 - x[:50]))
     # Each score depends on its observation alone.

@@ -18,6 +18,7 @@ from partedvae import PartedVAE
 from partedvae.data import Dataset, choose_labelled, load
 from partedvae.data.dataset import Numbered
 from partedvae.labels import Attribute
+from partedvae.metrics import leakage
 from partedvae.metrics.evaluation import Evaluation, evaluate
 from partedvae.runs import add_metrics
 from partedvae.tables import evaluation_table
@@ -61,6 +62,46 @@ def test_measures_of_digits_agree_with_the_model(fitted: PartedVAE, digits: tupl
     assert found == evaluate(fitted, x[100:], y[100:], oracle_data=(x[:100], y[:100]), n_pairs=300)
 
 
+@pytest.mark.parametrize("shape", [(2, 300), (150, 4), (600,), (300, 2, 1)])
+def test_factors_of_another_shape_are_refused(
+    fitted: PartedVAE, digits: tuple[Array, Array, Array], shape: tuple[int, ...]
+) -> None:
+    x, y, _ = digits
+    factors = np.arange(600).reshape(shape) % 3
+    with pytest.raises(ValueError, match=r"factors have shape .* they should be \(300, F\)"):
+        evaluate(fitted, x, y, factors)
+
+
+@pytest.mark.parametrize("missing", [-1, np.nan])
+def test_factors_that_are_missing_are_refused(
+    fitted: PartedVAE, digits: tuple[Array, Array, Array], missing: float
+) -> None:
+    x, y, _ = digits
+    factors = np.stack([np.arange(300) % 3, np.where(np.arange(300) == 7, missing, np.arange(300) % 2)], axis=1)
+    for given in (factors, factors[:, 1]):
+        with pytest.raises(ValueError, match="factors have none at row 7"):
+            evaluate(fitted, x, y, given)
+
+
+def test_any_random_state_is_a_seed(fitted: PartedVAE, digits: tuple[Array, Array, Array]) -> None:
+    x, y, _ = digits
+    found = [
+        evaluate(fitted, x, y, n_pairs=50, random_state=state)
+        for state in (np.int64(3), 3, np.random.default_rng(1), np.random.default_rng(1), None)
+    ]
+    assert found[0] == found[1]
+    assert found[2] == found[3]
+    assert found[4]["z_leakage"] == pytest.approx(found[0]["z_leakage"], abs=0.3)
+    assert leakage(fitted.transform(x), y, random_state=np.int64(3)) == leakage(fitted.transform(x), y, random_state=3)
+
+
+def test_nats_are_of_the_fitted_model(fitted: PartedVAE, digits: tuple[Array, Array, Array]) -> None:
+    x, y, _ = digits
+    found = evaluate(fitted, x, y, n_pairs=50)
+    assert found["z_kl"] == pytest.approx(fitted.z_kl(x).sum(axis=1).mean())
+    assert found["u_kl"] == pytest.approx(fitted.u_kl(x).sum(axis=1).mean())
+
+
 def test_what_cannot_be_computed_is_missing_with_its_reason(
     fitted: PartedVAE, digits: tuple[Array, Array, Array]
 ) -> None:
@@ -71,7 +112,7 @@ def test_what_cannot_be_computed_is_missing_with_its_reason(
     assert np.isfinite(found["accuracy"])
     nothing = evaluate(fitted, x[:60])
     assert np.isnan(nothing["accuracy"])
-    assert nothing.notes["accuracy"] == "no row has a label"
+    assert {nothing.notes[name] for name in ("accuracy", "z_leakage", "u_informativeness")} == {"no row has a label"}
     assert "too few" in nothing.notes["swap_accuracy"]
     assert np.isfinite(nothing["mse"])
 

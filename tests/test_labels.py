@@ -261,6 +261,7 @@ def test_attributes_with_names_are_found_by_name(blobs: tuple[Array, Array]) -> 
         model.calibrate(data, y)
 
 
+@pytest.mark.filterwarnings("ignore:y is taken for probabilities")
 def test_soft_labels_are_known_wherever_labels_are(blobs: tuple[Array, Array]) -> None:
     x, y = blobs
     soft = np.where(np.arange(80)[:, None] % 2, np.eye(2)[y], np.nan)

@@ -160,6 +160,9 @@ def test_options_are_checked() -> None:
         (lambda: irs(*SMALL, quantile=99), "quantile is 99"),
         (lambda: dci(*SMALL, trees="quick"), "trees is 'quick'"),  # type: ignore[arg-type]  # wrong on purpose
         (lambda: factor_vae(*SMALL, group_size=1), "group_size is 1"),
+        (lambda: factor_vae(*SMALL, min_std=float("nan")), "min_std is nan"),
+        (lambda: mig(SMALL[0], np.ma.masked_equal(SMALL[1], 0)), "factors are a masked array"),
+        (lambda: mig(np.ma.masked_greater(SMALL[0], 0), SMALL[1]), "codes are a masked array"),
         (lambda: beta_vae(*SMALL, n_eval=0), "n_eval is 0"),
     ):
         with pytest.raises(ValueError, match=what):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import NotFittedError
 
 from partedvae import PartedVAE
+from partedvae.conflicting_labels import ConflictingLabelsWarning
 from partedvae.recorder import TrainingDivergedError
 
 Array = NDArray[Any]
@@ -151,9 +152,30 @@ def test_a_training_that_diverged_in_its_last_step_leaves_no_model() -> None:
 def test_two_columns_that_exclude_each_other_are_classes_and_that_is_said() -> None:
     y = np.full((20, 2), np.nan)
     y[:6] = np.eye(2)[[0, 1, 0, 1, 0, 1]]
+    with pytest.warns(UserWarning, match="probabilities of the classes 0 and 1"):
+        quick().fit(X, y)
     with pytest.warns(UserWarning, match="probabilities of the classes 'hat' and 'glasses'"):
         model = quick().fit(X, pd.DataFrame(y, columns=["hat", "glasses"]))
     assert model.classes_.tolist() == ["hat", "glasses"]
+
+
+@pytest.mark.parametrize("written", ["-1", "nan", "<NA>", ""])
+def test_a_class_called_by_what_is_written_for_a_missing_label_is_doubted(written: str) -> None:
+    y = np.where(np.arange(20) < 8, np.where(Y == 1, "a", "b"), written)
+    for given in (y.tolist(), pd.Series(y), y.astype(object)):
+        with pytest.warns(UserWarning, match=f"y has a class '{written}', a text. If that means unlabelled"):
+            quick().fit(X, given)
+
+
+@pytest.mark.parametrize("most", [1, 16])
+def test_bytes_that_are_nearly_black_are_doubted(most: int) -> None:
+    x = np.random.default_rng(0).integers(most + 1, size=(20, 8, 8)).astype(np.uint8)
+    with pytest.warns(UserWarning, match=f"20 of its pictures go up to {most} only.*give X / {most}"):
+        quick().fit(x, Y)
+    quick().fit(x / most, Y)
+    quick().fit(x * (255 // most), Y)
+    with pytest.warns(ConflictingLabelsWarning):
+        quick().fit(x * 0, Y)
 
 
 def test_weights_of_a_score_are_checked(fitted: PartedVAE, digits: Digits) -> None:

@@ -90,7 +90,10 @@ def test_leakage_refuses_what_it_cannot_measure(labels: Array) -> None:
         ((codes, np.zeros(300)), "one class"),
         ((np.where(codes > 2, np.nan, codes), labels), "NaN"),
         ((codes[:12], labels[:12]), "at least 10"),
-        ((codes, np.where(labels == 0, -1, labels)), "-1, which means missing"),
+        ((codes, np.where(labels == 0, -1, labels)), "labels have none at row"),
+        ((codes, np.where(labels == 0, np.nan, labels)), "labels have none at row"),
+        ((codes, [None if k == 0 else k for k in labels.tolist()]), "labels have none at row"),
+        ((codes, np.ma.masked_equal(labels, 0)), "labels have none at row"),
     ):
         with pytest.raises(ValueError, match=message):
             leakage(*wrong)
@@ -200,3 +203,13 @@ def test_the_judge_of_a_table_bears_that_decoders_stray_a_little() -> None:
     strayed = x[1200:] + np.random.default_rng(0).normal(scale=0.01 * x.max(), size=x[1200:].shape)
     assert oracle.accuracy(x[1200:], labels[1200:]) > 0.9
     assert oracle.accuracy(strayed, labels[1200:]) > 0.9
+
+
+def test_what_there_is_nothing_to_measure_of_is_refused() -> None:
+    for call, message in (
+        (lambda: novelty_auroc([], [1.0]), "There are 0 scores of known and 1 of novel"),
+        (lambda: expected_calibration_error([[0.5, 0.5]], [0], n_bins=0), "n_bins is 0"),
+        (lambda: balanced_pairs(np.array([0, 1]), 0), "n_pairs is 0"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()

@@ -25,7 +25,7 @@ Array = NDArray[Any]
 Digits = tuple[Array, Array, Array]
 
 TERMS = {"reconstruction", "z_term", "u_term", "c_term", "entropy_term", "bc_term", "zc_term", "swap_term"}
-MEASURED = {"z_kl", "u_kl", "c_kl", "c_entropy", "bc", "cross_entropy"}
+MEASURED = {"log_likelihood", "z_kl", "u_kl", "c_kl", "c_entropy", "bc", "cross_entropy"}
 
 
 def quick(**settings: Any) -> PartedVAE:

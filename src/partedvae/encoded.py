@@ -54,6 +54,19 @@ class Encodes(Fitted, TransformerMixin):  # type: ignore[misc]  # scikit-learn h
         posterior = self._infer(X)
         return kl_standard_normal(posterior.z_mean, posterior.z_logvar).numpy()
 
+    def u_kl(self, X: Observed) -> Array:
+        """Σ_c q(c_a | x) KL(q(u_a | x) ‖ p(u_a | c_a)) of each observation and attribute a, in nats: (N, A).
+
+        q(u_a | x) is what ``encode`` gives the mean of.
+        """
+        net = self._fitted_net()
+        posterior = self._infer(X)
+        device = net.class_head.weight.device
+        with torch.inference_mode():
+            divergence = net.prior.divergence(posterior.u_mean.to(device), posterior.u_logvar.to(device)).cpu()
+        parts = net.partition.by_attribute(posterior.log_c.exp() * divergence)
+        return torch.stack([part.sum(dim=1) for part in parts], dim=1).numpy()
+
     def transform(self, X: Observed) -> Array:
         """Posterior means (N, D_u + D_z), columns u then z."""
         return self._infer(X).mean.numpy()

@@ -286,7 +286,8 @@ class PartedVAE(Predicts, Encodes, Generates, BaseEstimator):  # type: ignore[mi
 
         By observations whose labels fit did not see.
 
-        Each attribute's logits are divided by one temperature, so predictions stay as they are. Fit does this with
+        Each attribute's logits are divided by one temperature, so predictions stay as they are; the bound of
+        ``score_samples``, which knows the probabilities, does not. Fit does this with
         labels that join late (``calibration_fraction``); others can say more. A few labels move it little; the same
         ones a second time count twice.
 

@@ -15,6 +15,8 @@ from partedvae.warned import warn
 
 Array = NDArray[Any]
 
+_WRITTEN_OUT = ("", "-1", "-1.0", "nan", "NaN", "None", "NaT", "<NA>")
+
 
 def columns_of(y: object, n_rows: int) -> tuple[list[str], list[Array]]:
     """Names and columns of labels (N,) or (N, A), of whatever array type.
@@ -72,6 +74,7 @@ def encode(y: object, n_rows: int, *, lenient: bool = False) -> tuple[Integers, 
         classes = _classes(column[~mask], called)
         if not lenient:
             require_two(classes, called)
+            _warn_of_written_out(classes, called)
         attributes.append(Attribute(name, classes))
     return _numbered(columns, missing, attributes), attributes
 
@@ -160,11 +163,6 @@ def soft(y: object) -> tuple[Array, Attribute] | None:
     if not len(rows) or not (rows >= 0).all() or not np.allclose(rows.sum(axis=1), 1, atol=1e-3):
         return None
     names = list(getattr(y, "columns", []))
-    if array.shape[1] == 2 and len(names) == 2 and np.isin(rows, (0, 1)).all():
-        warn(
-            f"y is taken for probabilities of the classes {names[0]!r} and {names[1]!r}, of which each row has one. If "
-            "these are two attributes, give their labels as integers, -1 where missing, or as texts."
-        )
     probabilities = np.zeros(array.shape, dtype=np.float32)
     probabilities[known] = rows / rows.sum(axis=1, keepdims=True)
     return probabilities, Attribute("class", np.array(names) if names else np.arange(array.shape[1]))
@@ -263,6 +261,16 @@ def _as_array(y: Any) -> Array:
     plain = np.empty(array.size, dtype=object)
     plain[:] = [label.item() if isinstance(label, np.generic) else label for label in array.flat]
     return plain.reshape(array.shape)
+
+
+def _warn_of_written_out(classes: Array, called: str) -> None:
+    """Text that Python, NumPy and pandas make of a missing label is hardly ever the name of a class."""
+    written = [label for label in classes.tolist() if isinstance(label, str) and label.strip() in _WRITTEN_OUT]
+    if written:
+        warn(
+            f"{called} has a class {written[0]!r}, a text. If that means unlabelled, give None, NaN or the number -1 "
+            "in its place."
+        )
 
 
 def _refuse_written_out(texts: Array) -> None:

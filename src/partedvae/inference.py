@@ -63,33 +63,36 @@ def decode(model: PartedModel, codes: Tensor) -> Tensor:
     return torch.cat(parts)
 
 
-def evidence_bound(model: PartedModel, raw: Raw) -> Tensor:
+def evidence_bound(model: PartedModel, raw: Raw, seed: int | None = None) -> Tensor:
     """A lower bound on ln p(x) of each observation as the networks see it (scaled), in nats: (N,).
 
     E_q [ln p(x|u,z)] − KL(q(z|x) ‖ p(z)) − Σ_a E_q KL(q(u_a|x,c_a) ‖ p(u_a|c_a)) − Σ_a KL(q(c_a|x) ‖ π_a)
 
     The expectations are means over 16 draws of c, u and z. Every observation is given the same draws of noise, so that
-    its bound depends on nothing but itself, to within what float32 rounds.
+    its bound depends on nothing but itself, to within what float32 rounds; but what these draws have in common then
+    does not vanish from the mean of many. With a ``seed`` each has draws of its own.
 
     Source: Hajimiri et al. 2021; Kingma and Welling 2014.
     """
+    noise = None if seed is None else torch.Generator(model.class_head.weight.device).manual_seed(seed)
     with torch.inference_mode():
-        bound = torch.cat([_bound(model, model.scaling(part)) for part in _parts(model, raw)])
+        bound = torch.cat([_bound(model, model.scaling(part), noise) for part in _parts(model, raw)])
     _require_finite(bound[:, None])
     return bound
 
 
-def _bound(model: PartedModel, x: Tensor) -> Tensor:
+def _bound(model: PartedModel, x: Tensor, own_noise: torch.Generator | None) -> Tensor:
     prior = model.prior
-    noise = torch.Generator(x.device).manual_seed(_BOUND_SEED)
+    n_draws = 1 if own_noise is None else len(x)
+    noise = torch.Generator(x.device).manual_seed(_BOUND_SEED) if own_noise is None else own_noise
     h = model.encoder(x)
     log_c = model.log_classes(h)
     z_mean, z_logvar = model.class_independent(h)
     draws = []
     for _ in range(_BOUND_DRAWS):
-        classes = model.modal_classes(log_c + gumbel(log_c[:1], noise))
+        classes = model.modal_classes(log_c + gumbel(log_c[:n_draws], noise))
         posterior = Posterior(log_c, *model.class_related(h, classes), z_mean, z_logvar)
-        normal = torch.empty_like(posterior.mean[:1]).normal_(generator=noise)
+        normal = torch.empty_like(posterior.mean[:n_draws]).normal_(generator=noise)
         output = model.decoder(posterior.mean + posterior.scale * normal)
         kl_of_u = (classes * prior.divergence(posterior.u_mean, posterior.u_logvar)).sum(dim=1)
         draws.append(model.likelihood.log_prob(output, x) - kl_of_u)

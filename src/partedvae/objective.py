@@ -225,19 +225,26 @@ class Objective:
             step: how many steps have been taken, this one included.
         """
         weights, limits = self.weights, self.capacities
+        fit = log_likelihood.mean()
         # The capacities are those of the whole batch, whose parts several processes may have.
         kl_of_u = processes.mean(u_kl(posterior.log_c, prior.divergence(posterior.u_mean, posterior.u_logvar)))
         kl_of_c = c_kl(posterior.log_c, prior.log_class_prior)
         entropy = c_entropy(posterior.log_c)
         overlaps = prior.overlaps(above=weights.threshold)
         weighted = {
-            "reconstruction": -weights.x * log_likelihood.mean(),
+            "reconstruction": -weights.x * fit,
             "u_term": weights.u * capacity_gap(kl_of_u, capacity(step, limits.u, limits.steps)),
             "c_term": weights.c * kl_of_c,
             "entropy_term": weights.h * entropy,
             "bc_term": weights.bc * excess_overlap(overlaps, weights.threshold),
         }
-        measured = {"u_kl": kl_of_u, "c_kl": kl_of_c, "c_entropy": entropy, "bc": prior.mean_overlap(overlaps)}
+        measured = {
+            "log_likelihood": fit,
+            "u_kl": kl_of_u,
+            "c_kl": kl_of_c,
+            "c_entropy": entropy,
+            "bc": prior.mean_overlap(overlaps),
+        }
         if prior.partition.z_dim:  # without z there is nothing whose capacity could be missed
             kl_of_z = processes.mean(z_kl(posterior.z_mean, posterior.z_logvar))
             weighted["z_term"] = weights.z * capacity_gap(kl_of_z, capacity(step, limits.z, limits.steps))

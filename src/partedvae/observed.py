@@ -15,14 +15,17 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from partedvae.data.dataset import Dataset
-from partedvae.data.lazy import LazyRows
+from partedvae.data.lazy import LazyRows, is_stream
 from partedvae.data.sparse import SparseRows
 from partedvae.layout import Layout, first_flattened, first_not_finite
 from partedvae.model import PartedModel
 from partedvae.ondemand import OnDemand, Raw, stays_put
 from partedvae.scaling import Scaling, extent
+from partedvae.warned import warn
 
 Array = NDArray[Any]
+
+_LOOKED_AT, _DARK = 64, 64  # pictures, and the brightest number that makes one wonder
 Observed = ArrayLike | Dataset | LazyRows
 
 
@@ -78,6 +81,8 @@ class ReadsObservations:
         wrong = first_not_finite(rows, names or getattr(self, "feature_names_in_", ()))
         if wrong is not None:
             raise ValueError(f"Input X contains {wrong}. Remove or fill in what is not finite.")
+        if fitting and layout.kind != "features":
+            _warn_of_darkness(rows)
         if fitting and layout.kind == "features":
             column = first_flattened(rows.matrix if isinstance(rows, SparseRows) else rows)
             if column is not None:
@@ -131,6 +136,22 @@ def require_range(raw: Raw, scaling: Scaling, called: str = "X") -> None:
         hint = " Divide X, or pass it as uint8." if in_unit_range else " Bring X to that range."
         seen = f"pictures in [{low:g}, {high:g}]"
         raise ValueError(f"{called} goes from {least:g} up to {most:g}; fit saw {seen}.{hint}")
+
+
+def _warn_of_darkness(rows: Any) -> None:
+    """Bytes are divided by 255, whatever the brightest one is: pictures of 0 and 1 would be black.
+
+    Of a stream, which cannot be asked for rows, nothing is known.
+    """
+    if rows.dtype != np.uint8 or is_stream(rows):
+        return
+    seen = rows[np.linspace(0, len(rows) - 1, min(len(rows), _LOOKED_AT)).round().astype(np.int64)]
+    most = int(seen.max())
+    if 0 < most < _DARK:
+        warn(
+            f"X is of bytes, which are divided by 255, and {len(seen)} of its pictures go up to {most} only: they are "
+            f"nearly black. If {most} is white, give X / {most}."
+        )
 
 
 def _first_without_numbers(rows: Any) -> Any:

@@ -72,13 +72,20 @@ class Predicts(Fitted, ClassifierMixin):  # type: ignore[misc]  # scikit-learn h
             raise ValueError("y has no label at all that counts: there is nothing to score.")
         return float(np.mean(accuracies))
 
-    def score_samples(self, X: Observed) -> Array:
+    def score_samples(self, X: Observed, random_state: RandomState = None) -> Array:
         """Lower bound on the log-likelihood of each observation, in nats: (N,). Low means novel.
 
-        It is of the observation as the model sees it: images in [0, 1], features with mean 0 and deviation 1. See
-        :func:`partedvae.inference.evidence_bound`.
+        It is of the observation as the model sees it: images in [0, 1], features with mean 0 and deviation 1.
+
+        Args:
+            X: observations.
+            random_state: of draws for each observation, whose mean over many observations is closer to its
+                expectation; by default all have the same draws, so that what is said of one depends on nothing else.
+
+        Source: see :func:`partedvae.inference.evidence_bound`.
         """
-        return evidence_bound(self._fitted_net(), self._observations(X)).numpy()
+        seed = None if random_state is None else seed_of(random_state)
+        return evidence_bound(self._fitted_net(), self._observations(X), seed).numpy()
 
     def suggest(
         self, X: Observed, n: int = 10, random_state: RandomState = None, *, y: ArrayLike | None = None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from sklearn.utils import check_random_state
 
-RandomState = int | np.random.RandomState | None
+RandomState = int | np.integer[Any] | np.random.RandomState | np.random.Generator | None
 
 
 def seed_of(random_state: RandomState) -> int:
@@ -19,4 +21,6 @@ def seed_of(random_state: RandomState) -> int:
         return int(np.random.SeedSequence().generate_state(1)[0])
     if isinstance(random_state, int | np.integer):
         return int(random_state)
+    if isinstance(random_state, np.random.Generator):
+        return int(random_state.integers(2**31))
     return int(check_random_state(random_state).randint(2**31))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from partedvae import given_labels, labels
 from partedvae.data.dataset import Dataset
 from partedvae.labels import Attribute
+from partedvae.warned import warn
 
 Array = NDArray[Any]
 
@@ -30,6 +31,12 @@ def labels_of(X: Any, y: Any, n_rows: int) -> tuple[Array, list[Attribute]]:
     if len(probabilities) != n_rows:
         raise ValueError(f"X has {n_rows} rows and y has {len(probabilities)}: they should have as many.")
     labels.require_two(attribute.classes[probabilities.any(axis=0)], "y")
+    if probabilities.shape[1] == 2 and np.isin(probabilities, (0, 1)).all():
+        first, second = attribute.classes.tolist()
+        warn(
+            f"y is taken for probabilities of the classes {first!r} and {second!r}, of which each row has one. If "
+            "these are two attributes, give their labels as integers, -1 where missing, or as texts."
+        )
     return probabilities, [attribute]
 
 

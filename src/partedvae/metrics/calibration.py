@@ -58,6 +58,8 @@ def reliability(probabilities: ArrayLike, labels: ArrayLike, n_bins: int = 15) -
     (array([ nan, 0.75]), array([nan, 0.5]), array([0, 2]))
     """
     p, y = _checked(probabilities, labels)
+    if n_bins < 1:
+        raise ValueError(f"n_bins is {n_bins}; it should be 1 or more.")
     confidence, right = p.max(axis=1), p.argmax(axis=1) == y
     place = np.clip(np.ceil(confidence * n_bins).astype(int) - 1, 0, n_bins - 1)  # bins are closed on the right
     counts = np.bincount(place, minlength=n_bins)
@@ -78,6 +80,8 @@ def novelty_auroc(scores_known: ArrayLike, scores_novel: ArrayLike) -> float:
     0.75
     """
     known, novel = np.asarray(scores_known, dtype=float), np.asarray(scores_novel, dtype=float)
+    if not len(known) or not len(novel):
+        raise ValueError(f"There are {len(known)} scores of known and {len(novel)} of novel; both need one or more.")
     truth = np.concatenate([np.zeros(len(known)), np.ones(len(novel))])
     return float(roc_auc_score(truth, -np.concatenate([known, novel])))
 

@@ -23,6 +23,7 @@ from partedvae.metrics.leakage import Leakage, leakage
 from partedvae.metrics.oracle import Oracle, flattened
 from partedvae.metrics.predictability import explicitness, sap
 from partedvae.metrics.separation import diversity, style_preservation, swap_accuracy
+from partedvae.seeds import RandomState, seed_of
 from partedvae.supervision import known_as
 
 Array = NDArray[Any]
@@ -57,7 +58,7 @@ def evaluate(
     oracle_data: Dataset | tuple[Any, ArrayLike] | None = None,
     n_pairs: int = 5_000,
     max_rows: int = 5_000,
-    random_state: int = 0,
+    random_state: RandomState = 0,
 ) -> Evaluation:
     """Every measure that can be had of observations that training did not see.
 
@@ -65,7 +66,8 @@ def evaluate(
         model: a fitted :class:`partedvae.PartedVAE`.
         X: observations; or a :class:`partedvae.data.Dataset`, which has labels, and perhaps factors, with it.
         y: labels, missing ones marked.
-        factors: (N, F), integers: known factors of each observation; they add the measures of disentanglement.
+        factors: (N, F), integers from 0 on: known factors of each observation; they add the measures of
+            disentanglement.
         oracle_data: observations with all their labels, on which the judge of swaps and samples is fit. Without them it
             is fit on one half of X, and the other half is swapped.
         n_pairs: swaps that are judged.
@@ -87,23 +89,24 @@ def evaluate(
     """
     if n_pairs < 1 or max_rows < 1:
         raise ValueError(f"n_pairs is {n_pairs} and max_rows {max_rows}; both should be 1 or more.")
+    seed = seed_of(random_state)
     with warnings.catch_warnings():
         # Names of columns are looked at once; from then on observations are arrays.
         warnings.filterwarnings("ignore", message="X does not have valid feature names")
         # The rows need not have all classes.
         warnings.filterwarnings("ignore", message="y_pred contains classes not in y_true")
-        shown = _Shown.of(model, X, y, factors, max_rows, random_state)
+        shown = _Shown.of(model, X, y, factors, max_rows, seed)
         found = Evaluation()
-        found.update(_reconstruction(model, shown))
+        found.update(_reconstruction(model, shown, seed))
         by_attribute = []
         for a in range(len(model.attributes_)):
             part = Evaluation()
-            _of_classes(part, model, shown, a, random_state)
-            _of_generator(part, model, shown, oracle_data, a, n_pairs, random_state)
+            _of_classes(part, model, shown, a, seed)
+            _of_generator(part, model, shown, oracle_data, a, n_pairs, seed)
             by_attribute.append(part)
         _join(found, by_attribute, [attribute.name for attribute in model.attributes_])
         if shown.factors is not None:
-            _of_factors(found, model, shown, n_pairs, random_state)
+            _of_factors(found, model, shown, n_pairs, seed)
         return found
 
 
@@ -134,10 +137,22 @@ class _Shown:
             x = X.tocsr()[rows].toarray() if issparse(X) else np.asarray(X)[rows]
         x = _as_the_model_takes(model, x)
         if factors is not None:
-            known = np.asarray(factors).reshape(n_rows, -1)[rows]
+            known = _factors(factors, n_rows)[rows]
         encoded, drawn = model.encode(x), model.draw_codes(x, random_state=seed)
         c = encoded.c if isinstance(encoded.c, list) else [encoded.c]
         return cls(x, codes, known, c, encoded.u, encoded.z, drawn.z)
+
+
+def _factors(given: ArrayLike, n_rows: int) -> Array:
+    """Factors (N, F), or (N,) of one, none of them missing."""
+    factors = np.asarray(given)
+    if factors.ndim not in (1, 2) or len(factors) != n_rows:
+        raise ValueError(f"factors have shape {factors.shape}; they should be ({n_rows}, F), one row an observation.")
+    factors = factors.reshape(n_rows, -1)
+    missing = np.argwhere((factors == MISSING) | ~(factors == factors))  # NaN is not itself
+    if len(missing):
+        raise ValueError(f"factors have none at row {missing[0, 0]} (-1 or NaN): leave such rows out.")
+    return factors
 
 
 def _some(codes: NDArray[np.int64], at_most: int, seed: int) -> NDArray[np.int64]:
@@ -148,11 +163,12 @@ def _some(codes: NDArray[np.int64], at_most: int, seed: int) -> NDArray[np.int64
     return rows
 
 
-def _reconstruction(model: Any, shown: _Shown) -> dict[str, float]:
+def _reconstruction(model: Any, shown: _Shown, seed: int) -> dict[str, float]:
     errors = flattened(model.reconstruct(shown.x)) - flattened(shown.x)
     return {
         "mse": float(np.square(errors).mean()),
-        "log_likelihood_bound": float(model.score_samples(shown.x).mean()),
+        "log_likelihood_bound": float(model.score_samples(shown.x, random_state=seed).mean()),
+        "u_kl": float(model.u_kl(shown.x).sum(axis=1).mean()),
         "z_kl": float(model.z_kl(shown.x).sum(axis=1).mean()),
         "z_active": float((shown.z.var(axis=0) > _ACTIVE).sum()),
         "u_active": float((shown.u.var(axis=0) > _ACTIVE).sum()),

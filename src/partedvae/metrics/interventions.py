@@ -102,6 +102,8 @@ def factor_vae(
     """
     _require_at_least(2, group_size=group_size)
     _require_at_least(1, n_train=n_train, n_eval=n_eval)
+    if not min_std >= 0:
+        raise ValueError(f"min_std is {min_std}; it should be 0 or more.")
     rows = _without_narrow(checked(codes, factors, least_factors=2), min_std)
     shared = SharedValues(rows)
     if not rows.codes.shape[1]:

@@ -20,6 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
+from partedvae.given_labels import complete
 from partedvae.metrics.rows import Seed
 
 Array = NDArray[Any]
@@ -70,8 +71,8 @@ def leakage(codes: ArrayLike, labels: ArrayLike, *, max_rows: int | None = 5_000
         random_state: seed.
 
     Raises:
-        ValueError: shapes do not agree, codes are not finite, a class has too few rows, or a label is −1, which
-            elsewhere means that there is none.
+        ValueError: shapes do not agree, codes are not finite, a class has too few rows, or a label is missing (−1,
+            ``None``, NaN, masked).
 
     >>> rng = np.random.default_rng(0)
     >>> labels = rng.integers(2, size=200)
@@ -81,7 +82,7 @@ def leakage(codes: ArrayLike, labels: ArrayLike, *, max_rows: int | None = 5_000
     """
     x, y = _checked(codes, labels)
     rng = np.random.default_rng(random_state)
-    seed = random_state if isinstance(random_state, int) else int(rng.integers(2**31))
+    seed = int(random_state) if isinstance(random_state, int | np.integer) else int(rng.integers(2**31))
     if max_rows is not None and len(x) > max_rows:
         rows = _some(y, max_rows, rng)
         x, y = x[rows], y[rows]
@@ -165,8 +166,9 @@ def _checked(codes: ArrayLike, labels: ArrayLike) -> tuple[Floats, Array]:
         raise ValueError(f"codes have shape {x.shape} and labels {y.shape}; they should be (N, D) and (N,).")
     if not np.isfinite(x).all():
         raise ValueError("codes have NaN or infinite values.")
-    if y.dtype.kind in "if" and (y == -1).any():
-        raise ValueError("labels have -1, which means missing: leave those rows out.")
+    missing = np.flatnonzero(~complete(labels, len(x)))
+    if len(missing):
+        raise ValueError(f"labels have none at row {missing[0]} (-1, None, NaN or masked): leave such rows out.")
     if len(np.unique(y)) < 2:
         raise ValueError("labels are of one class; at least two are needed.")
     return x, y

@@ -12,7 +12,7 @@ Array = NDArray[Any]
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Mask = NDArray[np.bool_]
-Seed = int | np.random.Generator | None
+Seed = int | np.integer[Any] | np.random.Generator | None
 
 _TRAINING_SHARE = 0.7
 _LARGEST, _SMALLEST = 1e100, 1e-100  # squares of what lies between are neither infinite nor zero
@@ -159,6 +159,7 @@ def _varying(x: Floats, y: Array, resolution: float, least_factors: int) -> Rows
 
 def _codes(values: ArrayLike, name: str) -> tuple[Floats, float]:
     """As doubles, with the relative resolution of the type they came in."""
+    _refuse_masked(values, name)
     given = np.asarray(values)
     if given.ndim != 2 or 0 in given.shape:
         raise ValueError(f"{name} have shape {given.shape}; they should be (N, D), neither of them 0.")
@@ -166,6 +167,7 @@ def _codes(values: ArrayLike, name: str) -> tuple[Floats, float]:
 
 
 def _factors(values: ArrayLike, name: str, whole: bool) -> Array:
+    _refuse_masked(values, name)
     given = np.asarray(values)
     given = given[:, None] if given.ndim == 1 else given
     if given.ndim != 2 or 0 in given.shape:
@@ -180,6 +182,11 @@ def _factors(values: ArrayLike, name: str, whole: bool) -> Array:
         row, column = broken[0]
         raise ValueError(f"{name}[{row}, {column}] is {numbers[row, column]:g}; factors should be integers.")
     return numbers.astype(np.int64)
+
+
+def _refuse_masked(values: ArrayLike, name: str) -> None:
+    if np.ma.is_masked(values):
+        raise ValueError(f"{name} are a masked array, some of whose values are masked: leave those rows out.")
 
 
 def _finite(given: Array, name: str) -> Floats:

@@ -56,6 +56,8 @@ def balanced_pairs(labels: Array, n_pairs: int, random_state: int = 0) -> tuple[
     >>> sorted(zip(labels[contents].tolist(), labels[styles].tolist()))
     [(0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1)]
     """
+    if n_pairs < 1:
+        raise ValueError(f"n_pairs is {n_pairs}; it should be 1 or more.")
     rng = np.random.default_rng(random_state)
     rows = [np.flatnonzero(labels == k) for k in np.unique(labels)]
     if len(rows) < 2:
@@ -80,6 +82,7 @@ def swap_accuracy(
         n_pairs: see :func:`balanced_pairs`.
         random_state: seed.
     """
+    labels = np.asarray(labels)
     contents, styles = balanced_pairs(labels, n_pairs, random_state)
     seen = in_parts(lambda rows: oracle.judge(swap(x[contents[rows]], x[styles[rows]])), n_pairs)
     own = in_parts(lambda rows: oracle.judge(swap(x[contents[rows]], x[contents[rows]])), n_pairs)
@@ -102,6 +105,7 @@ def style_preservation(
         factor: (N,), a factor of style.
         oracle: judges that factor.
     """
+    labels = np.asarray(labels)
     contents, styles = balanced_pairs(labels, n_pairs, random_state)
     seen = in_parts(lambda rows: oracle.judge(swap(x[contents[rows]], x[styles[rows]])), n_pairs)
     own = in_parts(lambda rows: oracle.judge(swap(x[styles[rows]], x[styles[rows]])), n_pairs)
