@@ -373,6 +373,20 @@ def test_importing_the_package_does_not_import_torch() -> None:
         assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+def test_who_asks_a_model_does_not_wait_for_what_trains_or_draws(run: Path, tmp_path: Path) -> None:
+    program = f"""
+import sys
+from partedvae.cli import main
+
+try:
+    main(["predict", {str(run)!r}, "digits", "-o", {str(tmp_path / "p.csv")!r}, "--quiet"])
+finally:
+    print([name for name in ("lightning", "torch._dynamo", "matplotlib") if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
 def test_the_seed_is_what_was_typed_wherever_it_was(tmp_path: Path) -> None:
     (tmp_path / "seed.yaml").write_text("random_state: 9")
     plans = {}

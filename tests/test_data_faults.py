@@ -11,7 +11,7 @@ import pytest
 from torch import Tensor
 
 from partedvae import PartedVAE
-from partedvae.checkpoints import LAST, is_whole
+from partedvae.checkpoint_files import LAST, is_whole
 from partedvae.data import DataError, load
 from partedvae.extra_terms import Seen
 from test_hub import encoded, pets, saved

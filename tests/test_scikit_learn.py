@@ -17,7 +17,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
 from partedvae import PartedVAE
-from partedvae.checkpoints import LAST
+from partedvae.checkpoint_files import LAST
 
 Array = NDArray[Any]
 Digits = tuple[Array, Array, Array]

@@ -23,7 +23,7 @@ from sklearn.datasets import load_digits
 
 from command_line import QUICK, call
 from partedvae import PartedVAE
-from partedvae.checkpoints import LAST, PREVIOUS, CheckpointError, DamagedCheckpointWarning, is_whole
+from partedvae.checkpoint_files import LAST, PREVIOUS, CheckpointError, DamagedCheckpointWarning, is_whole
 from partedvae.extra_terms import Seen
 from partedvae.training import Training
 

@@ -18,13 +18,12 @@ from sklearn.utils import Tags
 from partedvae import factory, persistence
 from partedvae.augmentation import Augmentation
 from partedvae.batches import Observations, known_rows
-from partedvae.checkpoints import MINUTES, checkpoint_to_resume, seed_to_resume
+from partedvae.checkpoint_files import MINUTES, checkpoint_to_resume, seed_to_resume
 from partedvae.config import Config, preset
 from partedvae.conflicting_labels import warn_of_conflicts
 from partedvae.data.dataset import Dataset
 from partedvae.encoded import Codes, Encodes
 from partedvae.extra_terms import Term
-from partedvae.fitting import fit
 from partedvae.generated import Generates
 from partedvae.held_out import held_out
 from partedvae.inference import TooFarError
@@ -230,6 +229,8 @@ class PartedVAE(Predicts, Encodes, Generates, BaseEstimator):  # type: ignore[mi
         checkpoint_minutes: float,
         resume_from: str | Path | None,
     ) -> Self:
+        from partedvae.fitting import fit  # Lightning takes seconds to load, and who only asks a model needs none of it
+
         begun = checkpoint_to_resume(Path(resume_from)) if resume_from is not None else None
         seed = seed_of(self.random_state if begun is None else seed_to_resume(begun, self.random_state))
         config = Config.checked({**self._settings(), "random_state": seed})

@@ -72,10 +72,12 @@ def make_model(
     class_prior: list[list[float]],
 ) -> PartedModel:
     """An untrained model; its weights come from torch's global generator."""
+    proportions = [proportion for pi in class_prior for proportion in pi]
     return PartedModel(
         scaling=scaling,
         partition=Partition(class_sizes, config.u_dim, config.z_dim),
-        class_prior=torch.tensor([proportion for pi in class_prior for proportion in pi]),
+        # Not where weights only have shapes: for arithmetic there, torch would load its compiler, which takes seconds.
+        class_prior=torch.tensor(proportions, device="cpu"),
         likelihood=make_likelihood(
             likelihood,
             bounded=len(scaling.shape) == 3,

@@ -21,7 +21,8 @@ from torch.utils.data import DataLoader
 from partedvae import memory, precision, processes
 from partedvae.augmentation import Augmentation
 from partedvae.batches import Batch, Observations, training_loader, validation_loader
-from partedvae.checkpoints import MINUTES, CheckpointError, Checkpoints, KeepBest, StopEarly, SyncedFiles
+from partedvae.checkpoint_files import MINUTES, CheckpointError
+from partedvae.checkpoints import Checkpoints, KeepBest, StopEarly, SyncedFiles
 from partedvae.config import Config
 from partedvae.data.stream import Stream
 from partedvae.extra_terms import Term

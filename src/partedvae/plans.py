@@ -16,7 +16,7 @@ from partedvae.fingerprint import fingerprint_of
 from partedvae.layout import Layout
 from partedvae.persistence import ModelFileError, SavedSettings
 
-RUN = "run.json"
+RUN, METRICS, REPORT, SKIPPED = "run.json", "metrics.json", "report.html", "skipped.csv"
 
 _TAUGHT = 10_000  # rows that the judge of swaps learns from
 

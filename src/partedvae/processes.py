@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor, distributed
 
 
@@ -21,6 +20,8 @@ def world() -> tuple[int, int]:
 
 def writes_files() -> bool:
     """Whether this is the process that writes files; known also before the processes have found each other."""
+    from lightning.pytorch.utilities import rank_zero_only
+
     return not getattr(rank_zero_only, "rank", 0)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from partedvae.checkpoints import (
+from partedvae.checkpoint_files import (
     LAST,
     MINUTES,
     PREVIOUS,
@@ -33,13 +33,12 @@ from partedvae.estimator import PartedVAE
 from partedvae.layout import first_not_finite
 from partedvae.metrics import Evaluation
 from partedvae.persistence import CONFIG, HISTORY, WEIGHTS, ModelFileError, write_whole
-from partedvae.plans import RUN, Parts, Plan, RunError
+from partedvae.plans import METRICS, REPORT, RUN, SKIPPED, Parts, Plan, RunError
 from partedvae.processes import writes_files
 from partedvae.report import write_report
 from partedvae.report.sections import Subject
 from partedvae.tables import write_csv
 
-METRICS, REPORT, SKIPPED = "metrics.json", "report.html", "skipped.csv"
 CHECKPOINTS, FIGURES, LOGS = "checkpoints", "figures", "logs"
 
 _OF_TRAINING = ("n_training", "n_labelled", "n_test", "test_accuracy", "test_mse")

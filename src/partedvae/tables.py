@@ -14,7 +14,6 @@ from rich.table import Table
 from partedvae.data.dataset import Dataset
 from partedvae.estimator import PartedVAE
 from partedvae.labels import Attribute
-from partedvae.metrics.evaluation import interval_of
 
 if TYPE_CHECKING:
     from partedvae.metrics.evaluation import Evaluation
@@ -64,6 +63,8 @@ def suggestion_rows(model: PartedVAE, data: Dataset, n: int, seed: int) -> tuple
 
 def evaluation_table(found: Evaluation) -> Table:
     """Measures for a terminal, with their intervals beside them and the reason where there is none."""
+    from partedvae.metrics.evaluation import interval_of  # which takes along all measures and their probes
+
     table = Table("measure", "value", "95 % interval", "if it told nothing", box=None, pad_edge=False)
     for name, value in found.items():
         if interval_of(name, found)[1]:

@@ -16,7 +16,7 @@ from partedvae import processes
 from partedvae.augmentation import Augmentation, augmentation_for, changed
 from partedvae.averaging import Average
 from partedvae.batches import Batch, Draws, LabelledBatch, mixed
-from partedvae.checkpoints import CheckpointError
+from partedvae.checkpoint_files import CheckpointError
 from partedvae.config import Config, to_json
 from partedvae.consistency import Guesses, blended, disagreement
 from partedvae.exchange import decoded_with_swaps, unrecognised

@@ -47,7 +47,7 @@ def status(error: Exception) -> int:
         return 2
     if not isinstance(error, ValueError):
         return 1
-    from partedvae.checkpoints import DamagedCheckpointError
+    from partedvae.checkpoint_files import DamagedCheckpointError
     from partedvae.data import DataError
     from partedvae.persistence import ModelFileError
 

@@ -16,12 +16,15 @@ if TYPE_CHECKING:
 
 def load_model(run: Path) -> PartedVAE:
     """The model in RUN."""
-    from partedvae import runs
     from partedvae.estimator import PartedVAE
     from partedvae.persistence import CONFIG, ModelFileError
 
-    if runs.can_go_on(run) and not (run / CONFIG).exists():
-        raise ModelFileError(f"{run}: its training has not ended. partedvae train DATA --out {run} --resume goes on.")
+    if not (run / CONFIG).exists():
+        from partedvae import runs
+
+        if runs.can_go_on(run):
+            resume = f"partedvae train DATA --out {run} --resume goes on."
+            raise ModelFileError(f"{run}: its training has not ended. {resume}")
     return PartedVAE.load(run)
 
 

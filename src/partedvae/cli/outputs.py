@@ -59,7 +59,7 @@ def check_apart(out: Path, data: str) -> None:
 
 
 def _is_of_run(path: Path, run: Path) -> bool:
-    from partedvae import persistence, plans, runs
+    from partedvae import persistence, plans
 
     of_model = {persistence.CONFIG, persistence.WEIGHTS, persistence.HISTORY}
-    return path.parent == run and path.name in of_model | {plans.RUN, runs.METRICS, runs.REPORT, runs.SKIPPED}
+    return path.parent == run and path.name in of_model | {plans.RUN, plans.METRICS, plans.REPORT, plans.SKIPPED}

@@ -117,7 +117,7 @@ def train(
             typer.echo(
                 f"test accuracy {figures['test_accuracy']:.4f} on {figures['n_test']} rows that training never saw"
             )
-        typer.echo(f"report: {out / runs.REPORT}")
+        typer.echo(f"report: {out / plans.REPORT}")
 
 
 def _plan_begun(out: Path, data: str, given: Given, fixed: Mapping[str, object]) -> Plan:
