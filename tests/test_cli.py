@@ -175,7 +175,8 @@ def test_a_run_is_not_measured_on_data_that_changed_but_labels_may_be_added(tmp_
 
     write()
     assert call("train", table, "--holdout", 0.2, "--out", run, "--quiet", *QUICK).returncode == 0
-    rows[50:] = [f"{row}{'ab'[i % 2]}" for i, row in enumerate(rows[50:])]
+    rows[50:99] = [f"{row}{'ab'[i % 2]}" for i, row in enumerate(rows[50:99])]
+    rows[99] += "A"  # which comes before the others
     write()
     assert call("evaluate", run, "--quiet").returncode == 0
     rows.reverse()

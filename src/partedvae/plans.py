@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -123,8 +123,10 @@ def make_plan(source: str, reading: Reading, data: Dataset, choice: Choice, sett
 
 
 def _fingerprint(data: Dataset, labelled: list[int]) -> str:
-    """Not of the other labels: more may be added to a file when the run is over."""
-    return fingerprint_of(data.with_labels_of(labelled))
+    """Not of the other labels: more may be added to a file when the run is over, and of other classes."""
+    known = data.with_labels_of(labelled)
+    ranks = [np.unique(column, return_inverse=True)[1] for column in known.codes.T]
+    return fingerprint_of(replace(known, codes=np.stack(ranks, axis=1)))
 
 
 def read_plan(folder: Path) -> Plan:
