@@ -187,6 +187,43 @@ def test_a_run_is_not_measured_on_data_that_changed_but_labels_may_be_added(tmp_
         assert "has changed since the run began" in done.stderr
 
 
+def test_labels_that_are_numbers_are_known_again_in_other_tables(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = [f"{rng.normal():.3f},{rng.normal():.3f},{i % 3}" for i in range(90)]
+    for name, given in (("t", rows), ("u", [row if i % 2 else f"{row[:-1]}" for i, row in enumerate(rows)])):
+        (tmp_path / f"{name}.csv").write_text("p,q,grade\n" + "\n".join(given) + "\n")
+    run = tmp_path / "run"
+    done = call("train", tmp_path / "t.csv", "--label-columns", "grade", "--out", run, "--quiet", *QUICK)
+    assert done.returncode == 0, done.stderr
+    shutil.copy(tmp_path / "t.csv", tmp_path / "copy.csv")
+    assert call("evaluate", run, tmp_path / "copy.csv", "--quiet").returncode == 0
+    assert json.loads((run / "metrics.json").read_text())["accuracy"] is not None
+    found, _ = suggested(run, tmp_path / "u.csv", "-n", 45)
+    assert {int(row["id"]) % 2 for row in found} == {0}
+    (tmp_path / "none.csv").write_text("p,q\n" + "\n".join(row[:-2] for row in rows) + "\n")
+    done = call("evaluate", run, tmp_path / "none.csv")
+    assert done.returncode == 0
+    assert "none.csv has a label: only what needs none is measured" in done.stderr
+
+
+def test_a_run_whose_data_are_gone_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("t.csv").write_text("p,q,kind\n" + "".join(f"{i},{i % 7},{'ab'[i % 2]}\n" for i in range(40)))
+    assert call("train", "t.csv", "--out", "run", "--quiet", *QUICK).returncode == 0
+    Path("t.csv").unlink()
+    done = call("train", "t.csv", "--out", "run", "--resume")
+    assert done.returncode == 1
+    assert f"{tmp_path / 't.csv'}, which run was trained on, is not there" in done.stderr
+
+
+def test_columns_that_are_taken_for_labels_are_told(tmp_path: Path) -> None:
+    rows = "".join(f"{i},day {i},{i % 2},{'ab'[i % 2]}\n" for i in range(30))
+    (tmp_path / "t.csv").write_text("p,when,y,kind\n" + rows + rows)
+    done = call("train", tmp_path / "t.csv", "--out", tmp_path / "run", *QUICK)
+    assert done.returncode == 0, done.stderr
+    assert "labels: when (30 classes), y (2 classes), kind (2 classes); --label-columns names others" in done.stderr
+
+
 def test_a_run_is_repeated_resumed_or_overwritten_only_on_request(run: Path, tmp_path: Path) -> None:
     again = tmp_path / "again"
     options = ("--labels-per-class", 5, "--holdout", 0.2, "--out", again, *QUICK)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from partedvae import PartedVAE
@@ -109,6 +110,32 @@ def test_a_column_that_tells_all_rows_apart_is_no_label_unless_it_is_called_one(
         assert [attribute.name for attribute in load(source, labels=("y", "who")).attributes] == ["y", "who"]
         few = csv_file(tmp_path, f"{first},who,y\n" + "".join(rows.splitlines(keepends=True)[:10]), "few.csv")
         assert len(load(few).attributes) == 2
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_numbers_that_32_bits_cannot_tell_apart_are_refused_by_name(suffix: str, tmp_path: Path) -> None:
+    frame = pd.DataFrame({"when": 1_700_000_000 + np.arange(60), "x": np.arange(60) / 7, "y": np.arange(60) % 2})
+    path = tmp_path / f"t.{suffix}"
+
+    def write() -> None:
+        frame.to_csv(path, index=False) if suffix == "csv" else frame.to_parquet(path)
+
+    write()
+    with pytest.raises(DataError, match="column when varies by little more than 32 bits can tell"):
+        load(path, labels=("y",))
+    assert load(path, labels=("y",), features=("x",)).x.shape == (60, 1)
+    frame["when"] -= 1_700_000_000
+    write()
+    assert len(np.unique(load(path, labels=("y",)).array[:, 0])) == 60
+
+
+def test_a_column_of_dates_is_doubted_as_a_label(tmp_path: Path) -> None:
+    rows = "".join(f"{row},2024-{1 + row % 12:02}-{1 + row % 28:02},{'ab'[row % 2]}\n" for row in range(100))
+    source = csv_file(tmp_path, "x,when,kind\n" + rows)
+    said = [line for line in describe(source, load(source)) if line.startswith("problem")]
+    assert said == [
+        "problem: when has 84 classes in 100 labels; if it is no label, name those that are with --label-columns"
+    ]
 
 
 BAD_TABLES = {

@@ -289,12 +289,17 @@ def numbers(tmp_path: Path) -> str:
 def test_columns_of_numbers_are_features(numbers: str) -> None:
     data = load(numbers)
     assert data.feature_names == ("a", "b")
-    assert data.x.dtype == np.float32
     np.testing.assert_array_equal(data.array, [[0, 0.5], [1, 1.5], [2, 2.5], [3, 3.5]])
     assert data.y.tolist() == ["u", "v", "u", None]
     other = load(numbers, features=("b", "a"))  # in the order that they are named in, as predict names them
     np.testing.assert_array_equal(other.array, data.array[:, ::-1])
     assert load(numbers, labels=("a",)).x.shape == (4, 1)
+
+
+def test_numbers_that_32_bits_cannot_tell_apart_are_refused_by_fit(tmp_path: Path) -> None:
+    columns = {"when": list(range(1_700_000_000, 1_700_000_040)), "label": list("uv" * 20)}
+    with pytest.raises(ValueError, match="varies by little more than float32 can tell"):
+        PartedVAE(max_epochs=1).fit(load(table(tmp_path / "times", columns)))
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,7 @@ def test_bad_input_is_refused_with_what_and_where(x: Array, y: Any, message: str
         ({"lr": np.inf}, "lr=inf"),
         ({"trainer_options": {"precision": "bf16-true"}}, "bf16-mixed"),
         ({"trainer_options": {"overfit_batches": 1}}, "overfit_batches is not possible"),
+        ({"trainer_options": {"max_epochs": 1}}, "max_epochs in trainer_options"),
         ({"random_state": 2**64}, "random_state="),
         ({"early_stopping": True}, "validation_fraction"),
         ({"validation_fraction": 0.99}, "too few"),
@@ -176,6 +177,21 @@ def test_bytes_that_are_nearly_black_are_doubted(most: int) -> None:
     quick().fit(x * (255 // most), Y)
     with pytest.warns(ConflictingLabelsWarning):
         quick().fit(x * 0, Y)
+
+
+def test_pictures_in_another_unit_are_doubted(digits: Digits) -> None:
+    x, y, _ = digits
+    model = quick().fit(x * 255, y)
+    with pytest.warns(UserWarning, match=r"X goes up to 1 only; fit saw pictures in \[0, 255\]"):
+        model.predict(x)
+    model.predict(x * 0)
+
+
+def test_categories_that_are_numbers_are_taken_for_them() -> None:
+    texts = [str(number) for number in range(20)]
+    frames = [pd.DataFrame({"a": X[:, 0], "b": values}) for values in (pd.Categorical(texts), range(20))]
+    models = [quick().fit(frame, Y) for frame in frames]
+    np.testing.assert_array_equal(models[0].predict_proba(frames[0]), models[1].predict_proba(frames[1]))
 
 
 def test_weights_of_a_score_are_checked(fitted: PartedVAE, digits: Digits) -> None:

@@ -231,6 +231,14 @@ def test_a_kill_between_the_two_renames_costs_nothing(digits: Digits, whole: Par
     assert_same(model().fit(digits[0], digits[2], resume_from=stopped), whole)
 
 
+def test_a_fit_does_not_begin_anew_over_the_checkpoints_of_another(digits: Digits, stopped: Path) -> None:
+    x, _, few = digits
+    kept = {path.name: path.read_bytes() for path in stopped.iterdir()}
+    with pytest.raises(CheckpointError, match=r"is of an earlier fit, and would be lost: resume_from="):
+        model().fit(x, few, checkpoints=stopped)
+    assert {path.name: path.read_bytes() for path in stopped.iterdir()} == kept
+
+
 def test_nothing_to_go_on_from_is_said(digits: Digits, tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / LAST):
         with pytest.raises(CheckpointError, match=r"last\.ckpt is missing; there is nothing to go on from"):

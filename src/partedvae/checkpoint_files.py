@@ -68,6 +68,20 @@ def checkpoint_to_resume(path: Path) -> Path:
     return path
 
 
+def require_none(folder: Path) -> None:
+    """Refuse to begin anew where another fit has left checkpoints, which would be lost.
+
+    Raises:
+        CheckpointError: says what to do.
+    """
+    for path in (folder / LAST, folder / PREVIOUS):
+        if path.exists():
+            raise CheckpointError(
+                f"{path} is of an earlier fit, and would be lost: resume_from={str(folder)!r} goes on from it. Or name "
+                "another folder, or remove it."
+            )
+
+
 def seed_to_resume(path: Path, random_state: object) -> Any:
     """The seed to go on with: that of the checkpoint, unless there is one that must be the same.
 

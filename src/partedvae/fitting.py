@@ -179,6 +179,8 @@ def _require_possible(options: Mapping[str, Any]) -> None:
     """Refuse what training would not understand, before anything is begun."""
     if options.get("overfit_batches"):
         raise ValueError("overfit_batches is not possible: which rows a batch has is not Lightning's to say.")
+    if options.get("max_epochs") is not None:
+        raise ValueError("max_epochs in trainer_options: name PartedVAE's own, by which rates and capacities change.")
     if options.get("precision") in _HALF_WEIGHTS:
         raise ValueError(
             f"precision {options['precision']}: weights and losses need 32 bits. "

@@ -26,6 +26,7 @@ from partedvae.warned import warn
 Array = NDArray[Any]
 
 _LOOKED_AT, _DARK = 64, 64  # pictures, and the brightest number that makes one wonder
+_FAINT = 0.01  # of the range that fit saw
 Observed = ArrayLike | Dataset | LazyRows
 
 
@@ -103,7 +104,8 @@ class ReadsObservations:
                 if column is None:
                     raise
                 raise ValueError(f"Column {column!r} of X does not hold numbers, which features are.") from None
-        return checked
+        # A frame's categories that are numbers written as text are taken for what they stand for, as other text is.
+        return checked if checked.dtype.kind in "biuf" else checked.astype(np.float64)
 
     def _check_names(self, names: Sequence[str], fitting: bool) -> None:
         if fitting:
@@ -136,6 +138,8 @@ def require_range(raw: Raw, scaling: Scaling, called: str = "X") -> None:
         hint = " Divide X, or pass it as uint8." if in_unit_range else " Bring X to that range."
         seen = f"pictures in [{low:g}, {high:g}]"
         raise ValueError(f"{called} goes from {least:g} up to {most:g}; fit saw {seen}.{hint}")
+    if 0 < most - low < _FAINT * (high - low):
+        warn(f"{called} goes up to {most:g} only; fit saw pictures in [{low:g}, {high:g}]. Is it in the same unit?")
 
 
 def _warn_of_darkness(rows: Any) -> None:

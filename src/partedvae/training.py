@@ -237,6 +237,9 @@ class Training(lightning.LightningModule):
         if different:
             name = different[0]
             raise CheckpointError(f"{path} is of a run with {name}={there.get(name)!r}, not {here[name]!r}.")
+        rank, n_processes = processes.world()
+        if len(state["noise"]) != n_processes:
+            raise CheckpointError(f"{path} is of a run with {len(state['noise'])} processes, not {n_processes}.")
         if state["batches"] != self.n_batches:
             found = f"{state['batches']} batches an epoch; these data make {self.n_batches}"
             raise CheckpointError(f"{path} is of a run with {found}.")
@@ -250,9 +253,6 @@ class Training(lightning.LightningModule):
         here_on = self.trainer.strategy.root_device.type
         if state["device"] != here_on:
             raise CheckpointError(f"{path} is of a run on {state['device']}, not {here_on}, which draws other noise.")
-        rank, n_processes = processes.world()
-        if len(state["noise"]) != n_processes:
-            raise CheckpointError(f"{path} is of a run with {len(state['noise'])} processes, not {n_processes}.")
         self.steps_taken, self.history, self._noise_state = state["steps_taken"], state["history"], state["noise"][rank]
         self._batches_done = self.steps_taken - self.n_batches * len(self.history)
         self._train.take_up(state["epoch_so_far"][rank], self.trainer.strategy.root_device)

@@ -47,6 +47,7 @@ def model_and_data(
         "size": (shape[1], shape[2]) if model.layout_.kind != "features" else None,
         "features": None if names is None else tuple(names),
         "labels": None if names is None or with_labels else (),
+        "labels_if_there": tuple(attribute.name for attribute in model.attributes_) if with_labels else (),
         "pad": (run / plans.RUN).exists() and plans.read_plan(run).reading.pad,
     }
     here = {name: value for name, value in known.items() if applies(name, data)}

@@ -64,6 +64,8 @@ def evaluate(
                 f"on them flatters it. {advice}.",
                 err=True,
             )
+    if not len(shown.labelled) and not quiet:
+        typer.echo(f"Warning: no row of {measured_on} has a label: only what needs none is measured.", err=True)
     with waiting("measuring", quiet):
         found = measure(model, shown, oracle_data=taught, random_state=seed)
     if not quiet:

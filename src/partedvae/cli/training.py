@@ -97,6 +97,7 @@ def train(
         choice = plans.Choice(labels, labels_per_class, holdout)
         plan, dataset = _new_plan(data, given, choice, settings, quiet)
     if not quiet:
+        _say_what_is_learned(dataset, plan)
         _say_what_is_wrong(dataset.with_labels_of(plan.labelled))
     try:
         figures = runs.train(
@@ -127,9 +128,11 @@ def _plan_begun(out: Path, data: str, given: Given, fixed: Mapping[str, object])
         UsageError: what was typed would change it: DATA, one of the options ``fixed``, or how DATA is read.
     """
     from partedvae import plans
-    from partedvae.data import Reading
+    from partedvae.data import DataError, Reading
 
     plan = plans.read_plan(out)
+    if plan.source == str(Path(data).absolute()) and not Path(data).exists():
+        raise DataError(f"{plan.source}, which {out} was trained on, is not there.")
     if plan.source != data:
         raise UsageError(f"--resume: {out} was trained on {plan.source}, not on {data}.")
     changed = [option for option, value in fixed.items() if value is not None and value is not False and value != []]
@@ -154,6 +157,18 @@ def _new_plan(data: str, given: Given, choice: Choice, settings: Config, quiet: 
     for warning in () if quiet else said:
         typer.echo(f"Warning: {warning.message}", err=True)
     return plan, dataset
+
+
+def _say_what_is_learned(data: Dataset, plan: Plan) -> None:
+    """Which columns were taken for labels, where nobody said which are; and doubts about those."""
+    from partedvae.data.describe import too_many_classes
+
+    if plan.reading.labels is None and plan.reading.label_file is None and len(data.attributes) > 1:
+        found = ", ".join(f"{attribute.name} ({len(attribute.classes)} classes)" for attribute in data.attributes)
+        typer.echo(f"labels: {found}; --label-columns names others", err=True)
+    for attribute, column in zip(data.attributes, data.codes.T, strict=True):
+        for doubt in too_many_classes(attribute, column):
+            typer.echo(doubt, err=True)
 
 
 def _say_what_is_wrong(data: Dataset) -> None:

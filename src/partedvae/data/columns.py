@@ -58,7 +58,8 @@ def coded_labels(
     try:
         numbers, attribute = encode_distinct(name, known)
     except ValueError as error:
-        raise DataError(f"{table.path}: column {name}: {error}") from None
+        advice = "Name the columns that are labels with --label-columns."
+        raise DataError(f"{table.path}: column {name}: {error} {advice}") from None
     codes = np.append(numbers, -1)[inverse]  # −1, a null, finds the last
     if attribute is not None:
         _require_labels(table, name, codes, attribute)

@@ -15,6 +15,7 @@ from partedvae.data.columns import Codes, coded_labels, require_different
 from partedvae.data.dataset import DataError
 from partedvae.data.lazy import Rows
 from partedvae.data.reading import Reading
+from partedvae.data.rounding import Rounding
 from partedvae.labels import Attribute
 
 Array = NDArray[Any]
@@ -64,15 +65,17 @@ class CsvTable:
 
     def numbers(self, names: Sequence[str], reading: Reading) -> Rows:
         """Columns side by side, (N, F) of float32."""
-        x = np.empty((self.n_rows, len(names)), dtype=np.float32)
+        x, rounding = np.empty((self.n_rows, len(names)), dtype=np.float32), Rounding(names)
         for place, name in enumerate(names):
             values = _as_floats(self._columns[name])
             if values is None:
                 row, cell = next((r, c) for r, c in enumerate(self._columns[name]) if _as_floats([c]) is None)
                 what = f"holds {cell!r}, which is no number" if cell else "is blank"
                 raise DataError(f"{self.path}, {self.place(row)}: column {name} {what}. Mend it, or leave out its row.")
+            rounding.add(place, values)
             with np.errstate(over="ignore"):  # becomes infinity, which fit refuses as it refuses that of the file
                 x[:, place] = values
+        rounding.require_little(self.path)
         return x
 
     def stray_text(self, name: str) -> tuple[int, str] | None:

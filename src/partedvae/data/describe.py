@@ -17,6 +17,7 @@ from partedvae.layout import Layout
 
 _LOOKED_AT = 20_000  # observations read for ranges and duplicates, of more a random choice
 _LISTED = 12
+_FEW_CLASSES = 10
 _MISSING_ELSEWHERE = {"na", "n/a", "nan", "null", "none", "?", "-", "-1", "unknown"}  # what other programs write for it
 
 
@@ -99,6 +100,7 @@ def _attribute(attribute: Attribute, column: NDArray[Any]) -> Iterator[str]:
     how_many = f"{counts.sum():,} labelled, {unlabelled:,} unlabelled"
     yield f"{attribute.name}: {how_many}; {len(counts)} classes: {_few(named)}"
     yield from (f"problem: {doubt}" for doubt in doubtful_classes(attribute))
+    yield from (f"problem: {doubt}" for doubt in too_many_classes(attribute, column))
     if (counts > 0).sum() < 2:
         yield f"problem: {attribute.name} has labels of one class only; training needs two"
 
@@ -112,6 +114,21 @@ def doubtful_classes(attribute: Attribute) -> Iterator[str]:
     for name in attribute.classes.tolist():
         if str(name).lower() in _MISSING_ELSEWHERE:
             yield f"{attribute.name} has a class {name!r}; if that means unlabelled: --missing {name}"
+
+
+def too_many_classes(attribute: Attribute, column: NDArray[Any]) -> Iterator[str]:
+    """A line on an attribute of which most labels are the only one of their class, as dates and names are.
+
+    Args:
+        attribute: its classes.
+        column: (N,), its labels as numbers.
+    """
+    n_classes, n_labelled = len(attribute.classes), int((column != MISSING).sum())
+    if n_classes > _FEW_CLASSES and 2 * n_classes > n_labelled:
+        yield (
+            f"{attribute.name} has {n_classes:,} classes in {n_labelled:,} labels; if it is no label, name those that "
+            "are with --label-columns"
+        )
 
 
 def _few(items: list[str]) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
-from partedvae.data.dataset import DataError, Dataset
+from partedvae.data.dataset import DataError, Dataset, Skipped
 from partedvae.data.decoding import decode
 from partedvae.data.images import SUFFIXES
 from partedvae.data.reading import Reading
@@ -15,6 +17,7 @@ from partedvae.data.subsets import random_rows
 from partedvae.labels import MISSING, Attribute
 
 UNLABELLED = {"unlabeled", "unlabelled"}
+_PARTS = {"train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval"}
 
 
 def read_folder(folder: Path, reading: Reading) -> Dataset:
@@ -24,14 +27,17 @@ def read_folder(folder: Path, reading: Reading) -> Dataset:
     transparent one laid over white.
 
     Raises:
-        DataError: no pictures, an empty class folder, a file that cannot be read, different sizes; it names which.
+        DataError: no pictures, an empty class folder, a file that cannot be read, different sizes, folders that are
+            parts such as train and test; it names which.
     """
     named = _class_folders(folder)
+    _refuse_parts(folder, named)
     unlabelled = UNLABELLED | {name.lower() for name in reading.missing}
-    files = [(path, MISSING) for path in _pictures(folder, nested=False)]
+    others: Counter[str] = Counter()
+    files = [(path, MISSING) for path in _pictures(folder, nested=False, others=others)]
     classes = sorted(name for name in named if name.lower() not in unlabelled)
     for name, inside in named.items():
-        found = _pictures(inside, nested=True)
+        found = _pictures(inside, nested=True, others=others)
         if not found:
             raise DataError(f"{inside} has no pictures ({', '.join(sorted(SUFFIXES))}).")
         code = MISSING if name.lower() in unlabelled else classes.index(name)
@@ -48,7 +54,7 @@ def read_folder(folder: Path, reading: Reading) -> Dataset:
         codes=codes[decoded.kept],
         attributes=(Attribute("class", np.array(classes)),) if classes else (),
         ids=tuple(ids[row] for row in decoded.kept),
-        skipped=decoded.skipped,
+        skipped=(*decoded.skipped, *_left_out(others)),
     )
 
 
@@ -60,14 +66,45 @@ def _class_folders(folder: Path) -> dict[str, Path]:
     }
 
 
-def _pictures(folder: Path, nested: bool) -> list[Path]:
-    """Picture files, without asking the disk about each: a folder may hold a million. What is hidden is left alone."""
+def _pictures(folder: Path, nested: bool, others: Counter[str]) -> list[Path]:
+    """Picture files, without asking the disk about each: a folder may hold a million. What is hidden is left alone.
+
+    Args:
+        folder: to look into; links to folders are followed, each folder once.
+        nested: look into the folders in it, too.
+        others: counts, by their suffix, files that are no pictures.
+    """
     found: list[Path] = []
-    for place, folders, names in os.walk(folder):
-        found += [Path(place, name) for name in names if _is_picture(name)]
-        folders[:] = [name for name in folders if nested and not name.startswith(".")]
+    seen = {folder.resolve()}
+    for place, folders, names in os.walk(folder, followlinks=True):
+        for name in names:
+            suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122  # a walk gives names
+            if name.startswith("."):
+                continue
+            if suffix in SUFFIXES:
+                found.append(Path(place, name))
+            else:
+                others[suffix] += 1
+        inside = [(name, Path(place, name).resolve()) for name in folders if nested and not name.startswith(".")]
+        folders[:] = [name for name, real in inside if real not in seen]
+        seen |= {real for _, real in inside}
     return found
 
 
-def _is_picture(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in SUFFIXES and not name.startswith(".")  # noqa: PTH122  # a walk gives names
+def _left_out(others: Counter[str]) -> tuple[Skipped, ...]:
+    """What lies among pictures and is none by its name: a line for each kind."""
+    known = ", ".join(sorted(SUFFIXES))
+    return tuple(
+        Skipped(f"*{suffix}", f"{count:,} files *{suffix} are not read: pictures end in {known}")
+        for suffix, count in sorted(others.items())
+    )
+
+
+def _refuse_parts(folder: Path, named: Iterable[str]) -> None:
+    """Folders that are called train and test are parts of data, not classes."""
+    names = sorted(named)
+    if len(names) > 1 and {name.lower() for name in names} <= _PARTS:
+        raise DataError(
+            f"{folder} has the folders {' and '.join(names)}, which would be its classes. Name one of them, as in "
+            f"{folder / names[-1]}."
+        )

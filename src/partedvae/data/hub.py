@@ -27,6 +27,7 @@ from partedvae.labels import MISSING, Attribute
 Array = NDArray[Any]
 
 _MARKS = ("dataset_dict.json", "dataset_info.json", "state.json")
+_WIDE = {"float64", "int64", "uint64", "int32", "uint32"}
 _PLACES = (".", "data")  # of Parquet files in a folder; class folders may hold a million pictures, so are not searched
 
 
@@ -102,7 +103,7 @@ def choose_columns(features: Any, source: str, reading: Reading) -> Columns:
         unknown = [name for name in named or () if name not in kinds]
         if unknown:
             raise DataError(f"{source} has no column {unknown[0]}, of {what}; it has {', '.join(kinds)}.")
-    labels = reading.labels
+    labels = reading.labels_among(list(kinds))
     if labels is None:
         rest = {name: kind for name, kind in kinds.items() if name not in (reading.features or ())}
         labels = tuple(name for name, kind in rest.items() if kind == "class")
@@ -310,7 +311,10 @@ def _numbers(part: Any, columns: tuple[str, ...]) -> _NumberRows:
     rows = part.select_columns(list(columns)).with_format("numpy")
     shape = np.shape(rows[0][columns[0]]) or (len(columns),)
     # Columns of numbers are features, which are floats whatever they are stored as.
-    dtype = np.uint8 if len(shape) > 1 and _element(part.features[columns[0]]) == "uint8" else np.float32
+    kinds = {_element(part.features[name]) for name in columns}
+    dtype = "uint8" if len(shape) > 1 and "uint8" in kinds else "float32"
+    if len(shape) == 1 and kinds & _WIDE:  # whether 32 bits hold them is for fit to see
+        dtype = "float64"
     return _NumberRows(rows, columns, (len(part), *shape), np.dtype(dtype))
 
 

@@ -15,11 +15,13 @@ from partedvae.data.reading import Size
 
 Array = NDArray[Any]
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp"}
+SUFFIXES = {".png", ".jpg", ".jpeg", ".jfif", ".tif", ".tiff", ".webp", ".bmp", ".gif"}
 
 # Of what Pillow knows, no format that takes another program to be read, as EPS does.
 _FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 _GREY_MODES = {"1", "L", "I", "I;16", "I;16B", "I;16L", "F"}
+_SIXTEEN_BITS = ("PNG", "PPM")  # which Pillow opens as 32, but has scaled to 16
+_OF_32_BITS = "its grey is of 32 bits, and nothing says what is black and what white; 8 or 16 are read"
 _TRANSPARENT_GREY = {"1", "L", "LA", "La"}
 _ALPHA_MODES = {"LA", "PA", "RGBA", "La", "RGBa"}
 MOST_CHANNELS = 4
@@ -48,12 +50,16 @@ def read_picture(file: Path | IO[bytes], name: object = None) -> Image.Image:
             8 bits cannot stand for.
     """
     called = file if name is None else name
+    if isinstance(file, Path) and file.exists() and not file.is_file():
+        raise DataError(f"{called} is no regular file.")  # a pipe would be waited for
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of metadata, mostly; what cannot be read is an error
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(file, formats=_FORMATS) as image:
                 image.load()
+                if image.mode == "I" and image.format not in _SIXTEEN_BITS:
+                    raise ValueError(_OF_32_BITS)
                 return _plain(ImageOps.exif_transpose(image))  # as the camera was held
     except UnidentifiedImageError:
         raise DataError(f"{called} is not a picture that can be read.") from None
@@ -106,7 +112,7 @@ def _plain(image: Image.Image) -> Image.Image:
             return image.convert("L")
         values = np.asarray(image)
         if values.dtype.kind == "f" or values.min() < 0 or values.max() > 65535:
-            raise ValueError("its grey is of 32 bits, and nothing says what is black and what white; 8 or 16 are read")
+            raise ValueError(_OF_32_BITS)
         return Image.fromarray((values / 257).round().astype(np.uint8))  # the upper 8 bits
     if image.mode in _ALPHA_MODES or "transparency" in image.info:
         over = image.convert("RGBA")

@@ -52,11 +52,12 @@ def read_h5ad(path: Path, reading: Reading) -> Dataset:
 
 def _labels(obs: Any, path: Path, reading: Reading) -> tuple[NDArray[np.int64], tuple[Attribute, ...]]:
     columns = [str(name) for name in obs.columns]
-    if reading.labels is not None:
-        unknown = [name for name in reading.labels if name not in columns]
+    named = reading.labels_among(columns)
+    if named is not None:
+        unknown = [name for name in named if name not in columns]
         if unknown:
             raise DataError(f"--label-columns {unknown[0]}: obs of {path} has {', '.join(columns) or 'no columns'}.")
-        chosen = list(reading.labels)
+        chosen = list(named)
     else:
         chosen = [name for name in columns if str(obs[name].dtype) in ("category", "object", "str", "string")]
         if len(chosen) > 1:

@@ -19,6 +19,7 @@ from partedvae.data.extras import require
 from partedvae.data.faults import naming
 from partedvae.data.lazy import Rows
 from partedvae.data.reading import Reading
+from partedvae.data.rounding import Rounding
 from partedvae.labels import Attribute
 
 Array = NDArray[Any]
@@ -122,7 +123,7 @@ class ParquetTable:
         return tuple(sides), dtype
 
     def _parts(self, names: Sequence[str], shape: tuple[int, ...], dtype: np.dtype[Any]) -> Iterator[Array]:
-        start = 0
+        start, rounding = 0, Rounding(names)
         for batch in self._batches(_ROWS_AT_ONCE, names):
             part = np.empty((len(batch), *shape), dtype)
             for place, name in enumerate(names):
@@ -134,9 +135,12 @@ class ParquetTable:
                     if hasattr(column, "flatten"):
                         part[:] = self._of_lists(column, part.shape, name, start)
                     else:
-                        part[:, place] = column.to_numpy(zero_copy_only=False)
+                        values = column.to_numpy(zero_copy_only=False)
+                        rounding.add(place, values)
+                        part[:, place] = values
             start += len(batch)
             yield part
+        rounding.require_little(self.path)
 
     def _batches(self, n_rows: int, names: Sequence[str]) -> Iterator[Any]:
         n_found = 0

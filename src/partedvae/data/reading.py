@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pydantic import BaseModel, ConfigDict, Field
 
 Size = tuple[int, int]
@@ -33,6 +35,7 @@ class Reading(BaseModel):
     size: Size | None = Field(None, description="(height, width) that pictures are brought to")
     pad: bool = Field(False, description="keep the proportions of a picture and fill the rest with black")
     labels: tuple[str, ...] | None = Field(None, description="columns, or factors, that are attributes")
+    labels_if_there: tuple[str, ...] = Field((), description="columns that are labels, of those that there are")
     features: tuple[str, ...] | None = Field(None, description="columns that are features")
     missing: tuple[str, ...] = Field((), description="labels that mean unlabelled, beside blank ones")
     label_file: str | None = Field(None, description="a table of labels that stand in place of the source's own")
@@ -42,6 +45,16 @@ class Reading(BaseModel):
     cache: bool = Field(True, description="keep decoded pictures in a file that the next start maps")
     download: bool = Field(False, description="fetch the files of a built-in that are missing")
     streaming: bool = Field(False, description="read a Hugging Face data set as it comes, never all of it")
+
+    def labels_among(self, columns: Sequence[str]) -> tuple[str, ...] | None:
+        """The columns of labels that are named, or that a model knows and there are; ``None`` if none are.
+
+        >>> Reading(labels_if_there=("kind", "age")).labels_among(["width", "kind"])
+        ('kind',)
+        """
+        if self.labels is not None:
+            return self.labels
+        return tuple(name for name in self.labels_if_there if name in columns) or None
 
     @property
     def typed(self) -> tuple[str, ...]:

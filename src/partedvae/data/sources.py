@@ -31,6 +31,7 @@ from partedvae.labels import Attribute
 HUB = "hf:"
 _EVERYWHERE = ("label_file", "max_rows", "cache")
 _PICTURES = ("size", "pad")
+_COLUMNS = ("labels", "labels_if_there", "missing")
 _PUBLISHED = ("data_dir", "split", "download")
 _FACTORS = ("data_dir", "download", "labels")
 
@@ -180,15 +181,15 @@ BUILTINS: dict[str, Builtin] = {
 
 _HUB_KIND = Kind(
     lambda source, reading: read_hub(str(source).removeprefix(HUB), reading),
-    (*_PICTURES, "labels", "features", "missing", "split", "download", "streaming", "skip_bad"),
+    (*_PICTURES, *_COLUMNS, "features", "split", "download", "streaming", "skip_bad"),
 )
 _FOLDER = Kind(read_folder, (*_PICTURES, "missing", "skip_bad"))
-_TABLE = Kind(tables.read_table, (*_PICTURES, "labels", "features", "missing", "data_dir", "skip_bad"))
+_TABLE = Kind(tables.read_table, (*_PICTURES, *_COLUMNS, "features", "data_dir", "skip_bad"))
 _FILES: dict[str, Kind] = {
     **dict.fromkeys((".csv", ".tsv", *PARQUET), _TABLE),
     ".npz": Kind(arrays.read_npz, (*_PICTURES, "missing")),
     ".npy": Kind(arrays.read_npy, _PICTURES),
-    ".h5ad": Kind(read_h5ad, ("labels", "missing")),
+    ".h5ad": Kind(read_h5ad, _COLUMNS),
 }
 
 

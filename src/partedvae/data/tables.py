@@ -64,14 +64,15 @@ def divide(table: Table, reading: Reading) -> tuple[list[str], list[str]]:
     ``id`` and ``path`` are neither.
     """
     others = [name for name in table.names if name not in (ID, PATH)]
-    asked = others if None in (reading.features, reading.labels) else reading.features or ()
-    _require_no_stray_text(table, [name for name in asked if name not in (reading.labels or ())])
+    labels = reading.labels_among(table.names)
+    asked = others if None in (reading.features, labels) else reading.features or ()
+    _require_no_stray_text(table, [name for name in asked if name not in (labels or ())])
     if reading.features is not None:
         features = list(reading.features)
         rest = [name for name in others if name not in features]
-        named = reading.labels if reading.labels is not None else [n for n in rest if _looks_like_labels(table, n)]
+        named = labels if labels is not None else [n for n in rest if _looks_like_labels(table, n)]
         return features, list(named)
-    chosen = reading.labels if reading.labels is not None else [n for n in others if _looks_like_labels(table, n)]
+    chosen = labels if labels is not None else [n for n in others if _looks_like_labels(table, n)]
     features = [name for name in others if name not in chosen]
     texts = [name for name in features if not table.is_numeric(name)]
     if texts:
@@ -126,7 +127,7 @@ def _require_shared(table: Table, names: Sequence[str]) -> None:
 
 def _features(table: Table, reading: Reading) -> Dataset:
     features, labelled = divide(table, reading)
-    if reading.labels is None:
+    if reading.labels_among(table.names) is None:
         _require_shared(table, labelled)
     if not features:
         raise DataError(
@@ -142,8 +143,9 @@ def _features(table: Table, reading: Reading) -> Dataset:
 
 
 def _manifest(table: Table, reading: Reading) -> Dataset:
-    names = reading.labels if reading.labels is not None else [n for n in table.names if n not in (PATH, ID)]
-    if reading.labels is None:
+    named = reading.labels_among(table.names)
+    names = named if named is not None else [n for n in table.names if n not in (PATH, ID)]
+    if named is None:
         _require_shared(table, names)
     codes, attributes = label_codes(table, names, reading)
     texts = table.texts(PATH)

@@ -50,7 +50,8 @@ def write_report(path: Path, subject: Subject, title: str, subtitle: str, facts:
         settings=[(name, getattr(settings, name), field.description) for name, field in Config.model_fields.items()],
         version=package_version(),
     )
-    write_whole(path, lambda temporary: temporary.write_text(page, encoding="utf-8"))
+    content = page.encode(errors="backslashreplace")  # a file may be called by what is no Unicode
+    write_whole(path, lambda temporary: temporary.write_bytes(content))
 
 
 def save_png(path: Path, figure: Figure) -> None:
