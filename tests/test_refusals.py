@@ -194,6 +194,11 @@ def test_categories_that_are_numbers_are_taken_for_them() -> None:
     np.testing.assert_array_equal(models[0].predict_proba(frames[0]), models[1].predict_proba(frames[1]))
 
 
+def test_a_training_without_an_epoch_leaves_no_model() -> None:
+    with pytest.raises(RuntimeError, match="before its first epoch ended"):
+        quick(trainer_options={"max_time": "00:00:00:00"}).fit(X, Y)
+
+
 def test_weights_of_a_score_are_checked(fitted: PartedVAE, digits: Digits) -> None:
     x, y, _ = digits
     half = np.arange(20) % 2

@@ -33,6 +33,7 @@ from partedvae.observed import Observed, require_range
 from partedvae.persistence import SavedModel
 from partedvae.predicted import Predicts
 from partedvae.prior_fit import fit_prior
+from partedvae.processes import writes_files
 from partedvae.recorder import HINT, TrainingDivergedError
 from partedvae.scaling import Scaling
 from partedvae.seeds import RandomState, seed_of
@@ -233,7 +234,7 @@ class PartedVAE(Predicts, Encodes, Generates, BaseEstimator):  # type: ignore[mi
         from partedvae.fitting import fit  # Lightning takes seconds to load, and who only asks a model needs none of it
 
         begun = checkpoint_to_resume(Path(resume_from)) if resume_from is not None else None
-        if begun is None and checkpoints is not None:
+        if begun is None and checkpoints is not None and writes_files():  # which may have begun while others look
             require_none(Path(checkpoints))
         seed = seed_of(self.random_state if begun is None else seed_to_resume(begun, self.random_state))
         config = Config.checked({**self._settings(), "random_state": seed})

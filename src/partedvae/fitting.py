@@ -166,6 +166,10 @@ def fit(
             writing.obey()
     if best is not None and best.weights:
         module.load_state_dict(best.weights)
+    if not module.history:
+        raise RuntimeError(
+            "Training was stopped before its first epoch ended, by trainer_options: there is nothing to keep."
+        )
     module.require_finite_weights()
     if module.fitted is not model:
         model.load_state_dict(module.fitted.state_dict())
