@@ -317,7 +317,7 @@ def test_grey_of_32_bits_and_pipes_are_refused(tmp_path: Path) -> None:
         load(tmp_path / "deep")
     (tmp_path / "pipe").mkdir()
     os.mkfifo(tmp_path / "pipe" / "a.png")
-    with pytest.raises(DataError, match="is no regular file"):
+    with pytest.raises(DataError, match="cannot be read: it is no regular file"):
         load(tmp_path / "pipe")
 
 

@@ -231,12 +231,14 @@ def test_a_kill_between_the_two_renames_costs_nothing(digits: Digits, whole: Par
     assert_same(model().fit(digits[0], digits[2], resume_from=stopped), whole)
 
 
-def test_a_fit_does_not_begin_anew_over_the_checkpoints_of_another(digits: Digits, stopped: Path) -> None:
+def test_a_fit_does_not_begin_anew_over_one_that_was_stopped(digits: Digits, stopped: Path, tmp_path: Path) -> None:
     x, _, few = digits
     kept = {path.name: path.read_bytes() for path in stopped.iterdir()}
-    with pytest.raises(CheckpointError, match=r"is of an earlier fit, and would be lost: resume_from="):
+    with pytest.raises(CheckpointError, match="is of an earlier fit that was stopped, and would be lost: resume_from="):
         model().fit(x, few, checkpoints=stopped)
     assert {path.name: path.read_bytes() for path in stopped.iterdir()} == kept
+    for _ in range(2):  # one that was finished is not needed
+        model().fit(x, few, checkpoints=tmp_path / "finished")
 
 
 def test_nothing_to_go_on_from_is_said(digits: Digits, tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
 MINUTES = 10.0
 """How much work a kill may cost, where epochs are longer than that."""
 
+_NO_CHECKPOINT = (pickle.UnpicklingError, RuntimeError, LookupError, TypeError, ValueError, EOFError)  # how it shows
+
 
 class CheckpointError(ValueError):
     """A checkpoint that cannot be gone on from; the message names the file and what is wrong with it."""
@@ -68,18 +70,29 @@ def checkpoint_to_resume(path: Path) -> Path:
     return path
 
 
-def require_none(folder: Path) -> None:
-    """Refuse to begin anew where another fit has left checkpoints, which would be lost.
+def require_no_unfinished(folder: Path) -> None:
+    """Refuse to begin anew where another fit was stopped before its end, which would be lost.
 
     Raises:
         CheckpointError: says what to do.
     """
-    for path in (folder / LAST, folder / PREVIOUS):
-        if path.exists():
-            raise CheckpointError(
-                f"{path} is of an earlier fit, and would be lost: resume_from={str(folder)!r} goes on from it. Or name "
-                "another folder, or remove it."
-            )
+    path = next((path for path in (folder / LAST, folder / PREVIOUS) if path.exists()), None)
+    if path is not None and not _is_finished(path):
+        raise CheckpointError(
+            f"{path} is of an earlier fit that was stopped, and would be lost: resume_from={str(folder)!r} goes on "
+            "from it. Or name another folder, or remove it."
+        )
+
+
+def _is_finished(path: Path) -> bool:
+    """Whether a fit has come to its end: by its epochs, or by early stopping, which has waited long enough."""
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        epochs, settings = content["partedvae"]["history"], content["partedvae"]["settings"]
+        waits = [callback for callback in content["callbacks"].values() if "wait_count" in callback]
+        return len(epochs) >= settings["max_epochs"] or any(one["wait_count"] >= one["patience"] for one in waits)
+    except _NO_CHECKPOINT:
+        return False
 
 
 def seed_to_resume(path: Path, random_state: object) -> Any:
@@ -92,7 +105,7 @@ def seed_to_resume(path: Path, random_state: object) -> Any:
         return random_state
     try:
         return torch.load(path, map_location="cpu", weights_only=True)["partedvae"]["settings"]["random_state"]
-    except (pickle.UnpicklingError, RuntimeError, LookupError, TypeError, ValueError, EOFError):
+    except _NO_CHECKPOINT:
         raise CheckpointError(f"{path} is not of this program.") from None
 
 

@@ -18,7 +18,7 @@ from sklearn.utils import Tags
 from partedvae import factory, persistence
 from partedvae.augmentation import Augmentation
 from partedvae.batches import Observations, known_rows
-from partedvae.checkpoint_files import MINUTES, checkpoint_to_resume, require_none, seed_to_resume
+from partedvae.checkpoint_files import MINUTES, checkpoint_to_resume, require_no_unfinished, seed_to_resume
 from partedvae.config import Config, preset
 from partedvae.conflicting_labels import warn_of_conflicts
 from partedvae.data.dataset import Dataset
@@ -214,8 +214,8 @@ class PartedVAE(Predicts, Encodes, Generates, BaseEstimator):  # type: ignore[mi
                 ``random_state`` is a number, which must be the same.
 
         Raises:
-            CheckpointError: ``resume_from`` is damaged, or not of this fit; or ``checkpoints`` holds some and they are
-                not to be gone on from.
+            CheckpointError: ``resume_from`` is damaged, or not of this fit; or ``checkpoints`` holds some
+                of a fit that was stopped, and they are not to be gone on from.
             ValueError: a setting, an observation or a label that cannot be; it says which.
             TrainingDivergedError: a term of the loss became NaN or infinite; it says which and when.
         """
@@ -235,7 +235,7 @@ class PartedVAE(Predicts, Encodes, Generates, BaseEstimator):  # type: ignore[mi
 
         begun = checkpoint_to_resume(Path(resume_from)) if resume_from is not None else None
         if begun is None and checkpoints is not None and writes_files():  # which may have begun while others look
-            require_none(Path(checkpoints))
+            require_no_unfinished(Path(checkpoints))
         seed = seed_of(self.random_state if begun is None else seed_to_resume(begun, self.random_state))
         config = Config.checked({**self._settings(), "random_state": seed})
         raw = self._read(X, fitting=True)

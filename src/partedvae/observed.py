@@ -138,7 +138,7 @@ def require_range(raw: Raw, scaling: Scaling, called: str = "X") -> None:
         hint = " Divide X, or pass it as uint8." if in_unit_range else " Bring X to that range."
         seen = f"pictures in [{low:g}, {high:g}]"
         raise ValueError(f"{called} goes from {least:g} up to {most:g}; fit saw {seen}.{hint}")
-    if 0 < most - low < _FAINT * (high - low):
+    if not in_unit_range and 0 < most - low < _FAINT * (high - low):
         warn(f"{called} goes up to {most:g} only; fit saw pictures in [{low:g}, {high:g}]. Is it in the same unit?")
 
 

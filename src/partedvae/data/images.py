@@ -50,9 +50,9 @@ def read_picture(file: Path | IO[bytes], name: object = None) -> Image.Image:
             8 bits cannot stand for.
     """
     called = file if name is None else name
-    if isinstance(file, Path) and file.exists() and not file.is_file():
-        raise DataError(f"{called} is no regular file.")  # a pipe would be waited for
     try:
+        if isinstance(file, Path) and file.exists() and not file.is_file():
+            raise ValueError("it is no regular file")  # a pipe would be waited for
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of metadata, mostly; what cannot be read is an error
             warnings.simplefilter("error", Image.DecompressionBombWarning)
