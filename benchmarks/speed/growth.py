@@ -10,7 +10,8 @@ import numpy as np
 
 from speed.timing import fitted, pictures
 
-_SHORT = {"max_epochs": 1, "limit_train_batches": 30}  # of many rows, a few steps show what each costs
+# Of many rows, a few steps show what each costs.
+_SHORT: dict[str, Any] = {"max_epochs": 1, "trainer_options": {"limit_train_batches": 30}}
 
 
 def growth() -> dict[str, Any]:
@@ -32,7 +33,7 @@ def growth() -> dict[str, Any]:
             (1, 4, 10, 40),
             lambda size: step(n_classes=2, n_attributes=size, u_dim=2),
         ),
-        "rows, 8×8": ((1_000, 100_000, 10_000_000), lambda size: step(n=size, side=8, trainer_options=_SHORT)),
+        "rows, 8×8": ((1_000, 100_000, 10_000_000), lambda size: step(n=size, side=8, **_SHORT)),
     }
     found = {}
     for name, (values, measure) in sizes.items():
