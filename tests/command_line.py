@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import io
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -39,3 +41,11 @@ def call_process(*arguments: object) -> subprocess.CompletedProcess[str]:
         check=False,
         timeout=300,
     )
+
+
+def suggested(run: Path, data: str | Path, *options: object) -> tuple[list[dict[str, str]], str]:
+    """Rows that ``suggest`` writes, and what it says beside."""
+    done = call("suggest", run, data, *options, "-o", run.parent / "suggested.csv")
+    assert done.returncode == 0, done.stderr
+    with (run.parent / "suggested.csv").open() as file:
+        return list(csv.DictReader(file)), done.stderr

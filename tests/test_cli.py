@@ -14,12 +14,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from command_line import QUICK, Result, call
+from command_line import QUICK, Result, call, suggested
 from partedvae import PartedVAE
 from partedvae.data import load
 from partedvae.labels import Attribute
 from partedvae.tables import label_named
-from picture_files import save
 
 
 def test_a_run_holds_everything_it_should(run: Path) -> None:
@@ -123,107 +122,6 @@ def test_pictures_are_drawn(run: Path, tmp_path: Path, arguments: tuple[str, ...
         assert len(np.unique(np.asarray(image.convert("L")))) > 10
 
 
-def test_a_folder_of_pictures_trains_and_predicts(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    for i in range(24):
-        name = ("round", "square", "unlabeled")[i % 3]
-        path = tmp_path / "shapes" / name / f"{i}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(rng.integers(256, size=(12, 10, 3), dtype=np.uint8)).save(path)
-    done = call("train", tmp_path / "shapes", "--size", "16x8", "--out", tmp_path / "run", *QUICK)
-    assert done.returncode == 0, done.stderr
-    assert "test accuracy" not in done.stdout  # nothing was held out
-    # New pictures, without class folders, of another size: they are read at the model's.
-    new = tmp_path / "new"
-    new.mkdir()
-    Image.fromarray(rng.integers(256, size=(20, 20, 3), dtype=np.uint8)).save(new / "one.png")
-    assert call("predict", tmp_path / "run", new, "-o", tmp_path / "p.csv").returncode == 0
-    assert (tmp_path / "p.csv").read_text().splitlines()[1].split(",")[1] in ("round", "square")
-
-
-def test_pictures_are_brought_to_the_colours_of_the_model(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    for mode, channels in (("L", ()), ("RGB", (3,))):
-        for i in range(20):
-            path = tmp_path / mode / "ab"[i % 2] / f"{i}.png"
-            values = rng.integers(256, size=(8, 8, *channels), dtype=np.uint8)
-            save(path, Image.fromarray(values))
-        done = call("train", tmp_path / mode, "--out", tmp_path / f"run {mode}", "--quiet", *QUICK)
-        assert done.returncode == 0, done.stderr
-    for mode, other, said in (("L", "RGB", "they are turned grey"), ("RGB", "L", "")):
-        converted = tmp_path / f"{other} as {mode}"
-        for path in (tmp_path / other).rglob("*.png"):
-            save(converted / path.relative_to(tmp_path / other), Image.open(path).convert(mode))
-        tables = []
-        for source in (tmp_path / other, converted):
-            table = tmp_path / "out.csv"
-            done = call("predict", tmp_path / f"run {mode}", source, "-o", table)
-            assert done.returncode == 0, done.stderr
-            assert ("turned grey" in done.stderr) == (bool(said) and source != converted)
-            tables.append(table.read_text())
-        assert tables[0] == tables[1]
-        quiet = call("evaluate", tmp_path / f"run {mode}", tmp_path / other, "--quiet")
-        assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
-
-
-def test_a_run_is_not_measured_on_data_that_changed_but_labels_may_be_added(tmp_path: Path) -> None:
-    rows = [f"{i % 7},{i % 5},{'ab'[i % 2] if i < 50 else ''}" for i in range(100)]
-    table, run = tmp_path / "t.csv", tmp_path / "run"
-
-    def write() -> None:
-        table.write_text("p,q,kind\n" + "\n".join(rows) + "\n")
-
-    write()
-    assert call("train", table, "--holdout", 0.2, "--out", run, "--quiet", *QUICK).returncode == 0
-    rows[50:99] = [f"{row}{'ab'[i % 2]}" for i, row in enumerate(rows[50:99])]
-    rows[99] += "A"  # which comes before the others
-    write()
-    assert call("evaluate", run, "--quiet").returncode == 0
-    rows.reverse()
-    write()
-    for command in (("evaluate", run), ("report", run), ("train", table, "--out", run, "--resume")):
-        done = call(*command)
-        assert done.returncode == 1
-        assert "has changed since the run began" in done.stderr
-
-
-def test_labels_that_are_numbers_are_known_again_in_other_tables(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    rows = [f"{rng.normal():.3f},{rng.normal():.3f},{i % 3}" for i in range(90)]
-    for name, given in (("t", rows), ("u", [row if i % 2 else f"{row[:-1]}" for i, row in enumerate(rows)])):
-        (tmp_path / f"{name}.csv").write_text("p,q,grade\n" + "\n".join(given) + "\n")
-    run = tmp_path / "run"
-    done = call("train", tmp_path / "t.csv", "--label-columns", "grade", "--out", run, "--quiet", *QUICK)
-    assert done.returncode == 0, done.stderr
-    shutil.copy(tmp_path / "t.csv", tmp_path / "copy.csv")
-    assert call("evaluate", run, tmp_path / "copy.csv", "--quiet").returncode == 0
-    assert json.loads((run / "metrics.json").read_text())["accuracy"] is not None
-    found, _ = suggested(run, tmp_path / "u.csv", "-n", 45)
-    assert {int(row["id"]) % 2 for row in found} == {0}
-    (tmp_path / "none.csv").write_text("p,q\n" + "\n".join(row[:-2] for row in rows) + "\n")
-    done = call("evaluate", run, tmp_path / "none.csv")
-    assert done.returncode == 0
-    assert "none.csv has a label: only what needs none is measured" in done.stderr
-
-
-def test_a_run_whose_data_are_gone_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("t.csv").write_text("p,q,kind\n" + "".join(f"{i},{i % 7},{'ab'[i % 2]}\n" for i in range(40)))
-    assert call("train", "t.csv", "--out", "run", "--quiet", *QUICK).returncode == 0
-    Path("t.csv").unlink()
-    done = call("train", "t.csv", "--out", "run", "--resume")
-    assert done.returncode == 1
-    assert f"{tmp_path / 't.csv'}, which run was trained on, is not there" in done.stderr
-
-
-def test_columns_that_are_taken_for_labels_are_told(tmp_path: Path) -> None:
-    rows = "".join(f"{i},day {i},{i % 2},{'ab'[i % 2]}\n" for i in range(30))
-    (tmp_path / "t.csv").write_text("p,when,y,kind\n" + rows + rows)
-    done = call("train", tmp_path / "t.csv", "--out", tmp_path / "run", *QUICK)
-    assert done.returncode == 0, done.stderr
-    assert "labels: when (30 classes), y (2 classes), kind (2 classes); --label-columns names others" in done.stderr
-
-
 def test_a_run_is_repeated_resumed_or_overwritten_only_on_request(run: Path, tmp_path: Path) -> None:
     again = tmp_path / "again"
     options = ("--labels-per-class", 5, "--holdout", 0.2, "--out", again, *QUICK)
@@ -254,14 +152,6 @@ def test_training_asks_whether_a_class_means_unlabelled(tmp_path: Path, written:
         done = call("train", path, *more, "--out", tmp_path / str(expected), *QUICK)
         assert done.returncode == 0, done.stderr
         assert (asked in done.stderr) == expected
-
-
-def suggested(run: Path, data: str | Path, *options: object) -> tuple[list[dict[str, str]], str]:
-    """Rows that ``suggest`` writes, and what it says beside."""
-    done = call("suggest", run, data, *options, "-o", run.parent / "suggested.csv")
-    assert done.returncode == 0, done.stderr
-    with (run.parent / "suggested.csv").open() as file:
-        return list(csv.DictReader(file)), done.stderr
 
 
 def test_suggestions_are_a_table_of_rows_that_training_did_not_see_labelled(run: Path) -> None:

@@ -16,7 +16,7 @@ from command_line import QUICK, call
 from partedvae import PartedVAE, ondemand
 from partedvae.data import DataError, Dataset, load
 from partedvae.data.dataset import Numbered
-from partedvae.data.lazy import Chosen, Rows, chunks, forgettable, in_memory, take
+from partedvae.data.lazy import Changed, Chosen, Rows, chunks, forgettable, in_memory, is_stream, take
 from partedvae.data.sprites import Sprites
 from partedvae.labels import Attribute
 from partedvae.layout import Layout
@@ -282,3 +282,25 @@ def test_sprites_train_and_predict_from_the_command_line(tmp_path: Path) -> None
 def test_a_size_that_is_not_drawn_is_refused() -> None:
     with pytest.raises(DataError, match="--size 17x17"):
         load("sprites", max_rows=300, size=(17, 17))
+
+
+class ReadOnce:
+    """Rows that are cheap to read in order, and only so."""
+
+    shape, dtype = (5, 2), np.dtype(np.float64)
+
+    def __len__(self) -> int:
+        return 5
+
+    def __getitem__(self, rows: Any) -> Any:
+        raise AssertionError("rows are drawn from what should be read in order")
+
+    def parts(self, n_rows: int, rows: Any = None) -> Any:
+        yield from np.array_split(np.arange(10.0).reshape(5, 2)[slice(None) if rows is None else rows], 2)
+
+
+def test_what_is_changed_as_it_is_read_is_read_in_the_order_that_it_can_be() -> None:
+    doubled = Changed(ReadOnce(), (1,), lambda part: 2 * part[:, :1])
+    assert is_stream(doubled)
+    for rows, expected in ((doubled, [0, 4, 8, 12, 16]), (take(doubled, np.array([1, 3])), [4, 12])):
+        assert np.concatenate([part for _, part in chunks(rows)])[:, 0].tolist() == expected

@@ -13,10 +13,10 @@ from scipy.sparse import issparse
 from torch import Tensor
 
 from partedvae.data.lazy import Rows, chunks
+from partedvae.data.rounding import Rounding
 
 Array = NDArray[Any]
 _LARGEST = float(np.finfo(np.float32).max)
-_NOTICED = 0.01  # of the range of a column
 
 Kind = Literal["features", "grey", "channels_first", "channels_last"]
 
@@ -131,21 +131,12 @@ def first_flattened(features: Any) -> int | None:
     >>> first_flattened(np.array([[0.0, 1e9], [1.0, 1e9 + 1]]))
     1
     """
-    if np.can_cast(features.dtype, np.float32):
-        return None
-    if issparse(features):
+    rounding = Rounding(features.shape[1])
+    if not issparse(features):
+        for _, part in chunks(features):
+            rounding.add(part)
+    elif not np.can_cast(features.dtype, np.float32):
         found = features.tocsc()
         least, most = (ends.toarray().ravel() for ends in (found.min(axis=0), found.max(axis=0)))
-        rounded = abs(found - found.astype(np.float32)).max(axis=0).toarray().ravel()
-    else:
-        ends = [(part.min(axis=0), part.max(axis=0), _rounded(part)) for _, part in chunks(features)]
-        lows, highs, errors = zip(*ends, strict=True)
-        least, most, rounded = np.min(lows, axis=0), np.max(highs, axis=0), np.max(errors, axis=0)
-    lost = np.flatnonzero((least < most) & (rounded > _NOTICED * (most - least)))
-    return int(lost[0]) if len(lost) else None
-
-
-def _rounded(part: Array) -> Array:
-    """How far float32 is from the values of each column, at most."""
-    errors: Array = np.abs(part - part.astype(np.float32)).max(axis=0)
-    return errors
+        rounding.add_ends(least, most, abs(found - found.astype(np.float32)).max(axis=0).toarray().ravel())
+    return rounding.first_flattened

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from partedvae.data import Dataset
-from partedvae.data.lazy import RowNumbers, Rows, in_memory
+from partedvae.data.lazy import Rows, changed
 from partedvae.layout import Layout
 
 Array = NDArray[Any]
@@ -31,36 +32,12 @@ def relaid(data: Dataset, layout: Layout) -> Dataset:
     """
     if not _can_be(data.x, layout) or data.x.shape[1:] == layout.shape:
         return data
-    if in_memory(data.x) and isinstance(data.x, np.ndarray):
-        return replace(data, x=_as(data.x, layout))
-    return replace(data, x=_Relaid(data.x, layout))
+    return replace(data, x=changed(data.x, layout.shape, partial(_as, layout=layout)))
 
 
 def turned_grey(x: Rows, layout: Layout) -> bool:
     """Whether colours would be lost."""
     return _can_be(x, layout) and Layout.of(x).tensor_shape[0] > layout.tensor_shape[0]
-
-
-@dataclass(frozen=True)
-class _Relaid:
-    """Pictures that are not in memory, laid out anew as they are read."""
-
-    base: Rows
-    layout: Layout
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return (len(self.base), *self.layout.shape)
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return self.base.dtype
-
-    def __len__(self) -> int:
-        return len(self.base)
-
-    def __getitem__(self, rows: RowNumbers) -> Array:
-        return _as(self.base[rows], self.layout)
 
 
 def _can_be(x: Rows, layout: Layout) -> bool:

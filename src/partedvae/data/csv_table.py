@@ -65,17 +65,17 @@ class CsvTable:
 
     def numbers(self, names: Sequence[str], reading: Reading) -> Rows:
         """Columns side by side, (N, F) of float32."""
-        x, rounding = np.empty((self.n_rows, len(names)), dtype=np.float32), Rounding(names)
+        x, rounding = np.empty((self.n_rows, len(names)), dtype=np.float32), Rounding(len(names))
         for place, name in enumerate(names):
             values = _as_floats(self._columns[name])
             if values is None:
                 row, cell = next((r, c) for r, c in enumerate(self._columns[name]) if _as_floats([c]) is None)
                 what = f"holds {cell!r}, which is no number" if cell else "is blank"
                 raise DataError(f"{self.path}, {self.place(row)}: column {name} {what}. Mend it, or leave out its row.")
-            rounding.add(place, values)
+            rounding.add(values[:, None], place)
             with np.errstate(over="ignore"):  # becomes infinity, which fit refuses as it refuses that of the file
                 x[:, place] = values
-        rounding.require_little(self.path)
+        rounding.require_little(self.path, names)
         return x
 
     def stray_text(self, name: str) -> tuple[int, str] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -67,6 +67,41 @@ class Chosen:
         return self.base[self.rows[rows]]
 
 
+@dataclass(frozen=True)
+class Changed:
+    """Observations that are changed as they are read.
+
+    >>> doubled = Changed(np.arange(4.0)[:, None], (1,), lambda part: 2 * part)
+    >>> doubled.shape, doubled[np.array([3])]
+    ((4, 1), array([[6.]]))
+    """
+
+    base: Rows
+    row_shape: tuple[int, ...]
+    change: Callable[[Array], Array]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(N, …)."""
+        return (len(self.base), *self.row_shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the numbers."""
+        return self.base.dtype
+
+    def __len__(self) -> int:
+        return len(self.base)
+
+    def __getitem__(self, rows: RowNumbers) -> Array:
+        return self.change(self.base[rows])
+
+
+def changed(x: Rows, row_shape: tuple[int, ...], change: Callable[[Array], Array]) -> Rows:
+    """Observations (N, …) as changed ones (N, *row_shape): now if they are in memory, else as they are read."""
+    return change(x) if isinstance(x, np.ndarray) and in_memory(x) else Changed(x, row_shape, change)
+
+
 def in_memory(x: Rows) -> bool:
     """Whether reading a row costs no more than looking at it."""
     return isinstance(x, np.ndarray) and mapping(x) is None
@@ -86,6 +121,8 @@ def take(x: Rows, rows: RowNumbers) -> Rows:
         return x
     if in_memory(x):
         return x[rows]
+    if isinstance(x, Changed):
+        return Changed(take(x.base, rows), x.row_shape, x.change)
     return Chosen(x.base, x.rows[rows]) if isinstance(x, Chosen) else Chosen(x, rows)
 
 
@@ -110,11 +147,14 @@ class InOrder(Protocol):
 
 def is_stream(x: Rows) -> bool:
     """Whether rows, or those that they are chosen from, are cheap to read from first to last, and only so."""
-    return isinstance(x.base if isinstance(x, Chosen) else x, InOrder)
+    return is_stream(x.base) if isinstance(x, Chosen | Changed) else isinstance(x, InOrder)
 
 
 def split(x: Rows, n_rows: int) -> Iterator[Array]:
     """All rows in order, so many at a time."""
+    if isinstance(x, Changed):
+        yield from map(x.change, split(x.base, n_rows))
+        return
     if isinstance(x, InOrder):
         yield from x.parts(n_rows)
         return

@@ -123,7 +123,7 @@ class ParquetTable:
         return tuple(sides), dtype
 
     def _parts(self, names: Sequence[str], shape: tuple[int, ...], dtype: np.dtype[Any]) -> Iterator[Array]:
-        start, rounding = 0, Rounding(names)
+        start, rounding = 0, Rounding(len(names))
         for batch in self._batches(_ROWS_AT_ONCE, names):
             part = np.empty((len(batch), *shape), dtype)
             for place, name in enumerate(names):
@@ -136,11 +136,11 @@ class ParquetTable:
                         part[:] = self._of_lists(column, part.shape, name, start)
                     else:
                         values = column.to_numpy(zero_copy_only=False)
-                        rounding.add(place, values)
+                        rounding.add(values[:, None], place)
                         part[:, place] = values
             start += len(batch)
             yield part
-        rounding.require_little(self.path)
+        rounding.require_little(self.path, names)
 
     def _batches(self, n_rows: int, names: Sequence[str]) -> Iterator[Any]:
         n_found = 0

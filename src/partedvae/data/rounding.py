@@ -17,45 +17,53 @@ _NOTICED = 0.01  # of the range of a column
 class Rounding:
     """How far float32 is from what columns hold, learned a part of the rows at a time.
 
-    >>> seen = Rounding(["when"])
-    >>> seen.add(0, np.array([1_700_000_000, 1_700_000_050]))
+    >>> seen = Rounding(n_columns=1)
+    >>> seen.add(np.array([[1_700_000_000], [1_700_000_050]]))
     >>> seen.first_flattened
-    'when'
+    0
     """
 
-    def __init__(self, names: Sequence[str]) -> None:
-        self._names = names
-        self._least, self._most, self._error = (np.full(len(names), start) for start in (np.inf, -np.inf, 0.0))
+    def __init__(self, n_columns: int) -> None:
+        self._least, self._most, self._error = (np.full(n_columns, start) for start in (np.inf, -np.inf, 0.0))
 
-    def add(self, place: int, values: NDArray[Any]) -> None:
-        """Values of a column; those that are not finite say nothing."""
+    def add(self, values: NDArray[Any], first: int = 0) -> None:
+        """Values (n, k) of k columns from the first on; those that are not finite say nothing."""
         if np.can_cast(values.dtype, np.float32):
             return
-        finite = values[np.isfinite(values)].astype(np.float64)
-        if not len(finite):
-            return
-        with np.errstate(over="ignore"):
-            error = np.abs(finite - finite.astype(np.float32)).max()
-        self._least[place] = min(self._least[place], finite.min())
-        self._most[place] = max(self._most[place], finite.max())
-        self._error[place] = max(self._error[place], error if np.isfinite(error) else 0.0)
+        with np.errstate(over="ignore", invalid="ignore"):
+            error = np.abs(values - values.astype(np.float32))
+        finite = np.isfinite(error)  # nor do those beyond float32, which are refused as such
+        self.add_ends(
+            values.min(axis=0, where=finite, initial=np.inf) if values.dtype.kind == "f" else values.min(axis=0),
+            values.max(axis=0, where=finite, initial=-np.inf) if values.dtype.kind == "f" else values.max(axis=0),
+            error.max(axis=0, where=finite, initial=0.0),
+            first,
+        )
+
+    def add_ends(self, least: NDArray[Any], most: NDArray[Any], error: NDArray[Any], first: int = 0) -> None:
+        """The same by smallest and largest values, and by how far float32 is from any, each (k,)."""
+        columns = slice(first, first + len(least))
+        self._least[columns] = np.minimum(self._least[columns], least)
+        self._most[columns] = np.maximum(self._most[columns], most)
+        self._error[columns] = np.maximum(self._error[columns], error)
 
     @property
-    def first_flattened(self) -> str | None:
+    def first_flattened(self) -> int | None:
         """The first column that float32 would round by more than a hundredth of its range."""
         with np.errstate(invalid="ignore"):
             lost = np.flatnonzero((self._least < self._most) & (self._error > _NOTICED * (self._most - self._least)))
-        return self._names[int(lost[0])] if len(lost) else None
+        return int(lost[0]) if len(lost) else None
 
-    def require_little(self, path: Path) -> None:
+    def require_little(self, path: Path, names: Sequence[str]) -> None:
         """Refuse a file with such a column.
 
         Raises:
             DataError: names it.
         """
-        name = self.first_flattened
-        if name is not None:
+        column = self.first_flattened
+        if column is not None:
             raise DataError(
-                f"{path}: column {name} varies by little more than 32 bits can tell of numbers of its size. Subtract "
-                "the smallest first; or, if it is no feature, call it id or name the features with --feature-columns."
+                f"{path}: column {names[column]} varies by little more than 32 bits can tell of numbers of its size. "
+                "Subtract the smallest first; or, if it is no feature, call it id or name the features with "
+                "--feature-columns."
             )

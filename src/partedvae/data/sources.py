@@ -19,10 +19,10 @@ from partedvae.data.folder import read_folder
 from partedvae.data.hub import is_hub, read_hub
 from partedvae.data.idx_sets import read_idx_set
 from partedvae.data.images import MOST_CHANNELS, resize
-from partedvae.data.lazy import RowNumbers, Rows, in_memory
+from partedvae.data.lazy import changed
 from partedvae.data.omics import read_h5ad
 from partedvae.data.parquet_table import PARQUET
-from partedvae.data.reading import Reading, Size, option_of
+from partedvae.data.reading import Reading, option_of
 from partedvae.data.shapes3d import read_shapes3d
 from partedvae.data.sprites import read_sprites
 from partedvae.data.subsets import random_rows
@@ -193,21 +193,6 @@ _FILES: dict[str, Kind] = {
 }
 
 
-class _Resized:
-    """Pictures that are not in memory, resized as they are read."""
-
-    def __init__(self, base: Rows, size: Size, pad: bool) -> None:
-        self.base, self._size, self._pad = base, size, pad
-        self.shape = (len(base), *size, *base.shape[3:])
-        self.dtype = base.dtype
-
-    def __len__(self) -> int:
-        return len(self.base)
-
-    def __getitem__(self, rows: RowNumbers) -> Any:
-        return resize(self.base[rows], self._size, self._pad)
-
-
 def _sized(data: Dataset, reading: Reading) -> Dataset:
     """The pictures of a source that has no size of its own to choose, at the size asked for."""
     size, x = reading.size, data.x
@@ -217,6 +202,4 @@ def _sized(data: Dataset, reading: Reading) -> Dataset:
         raise DataError(
             f"--size: only pictures of uint8, (N, H, W) or (N, H, W, C), are resized; X is {x.shape} of {x.dtype}."
         )
-    if isinstance(x, np.ndarray) and in_memory(x):
-        return replace(data, x=resize(x, size, reading.pad))
-    return replace(data, x=_Resized(x, size, reading.pad))
+    return replace(data, x=changed(x, (*size, *x.shape[3:]), partial(resize, size=size, pad=reading.pad)))
