@@ -6,6 +6,13 @@ import time
 from typing import Any
 
 import lightning.pytorch as lightning
+import torch
+
+
+def finished() -> None:
+    """Wait for a GPU to do what it was told; a processor has done it."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
 
 
 class Clock(lightning.Callback):
@@ -27,4 +34,5 @@ class Clock(lightning.Callback):
 
     def on_train_epoch_end(self, *_: Any) -> None:
         """Stop."""
+        finished()
         self.epochs.append(time.perf_counter() - self._epoch)

@@ -41,7 +41,7 @@ def plain_step(model: PartedModel, objective: Objective, lr: float) -> Step:
     supervised = [*model.encoder.parameters(), *model.class_head.parameters()]
     main, labelled = Adam(model.parameters(), lr=lr, foreach=False), Adam(supervised, lr=lr, foreach=False)
     read: dict[str, float] = {}
-    noise = torch.Generator().manual_seed(0)
+    noise = torch.Generator(model.prior.mean.device).manual_seed(0)
     # torch says of all attributes of a module that they may be modules.
     attention: Tensor = model.attention.weight  # type: ignore[assignment]
     bias: Tensor = model.attention.bias  # type: ignore[assignment]
@@ -78,7 +78,7 @@ def floor_step(model: PartedModel, lr: float) -> Step:
     """Encoder and decoder alone: forward, backward and a fused Adam, labelled and other observations in one pass."""
     parameters = [*model.encoder.parameters(), *model.decoder.parameters()]
     optimizer = Adam(parameters, lr=lr, fused=True)
-    codes = torch.randn(1, model.partition.size)
+    codes = torch.randn(1, model.partition.size, device=model.prior.mean.device)
 
     def step(x: Tensor, x_labelled: Tensor, labels: Tensor) -> None:
         del labels

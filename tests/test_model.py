@@ -13,7 +13,7 @@ from partedvae import likelihoods
 from partedvae.attention import ClassAttention
 from partedvae.doubling import Doubling
 from partedvae.likelihoods import Bernoulli, Gaussian, Likelihood
-from partedvae.model import PartedModel, Posterior
+from partedvae.model import PartedModel, Posterior, gumbel
 from partedvae.networks import lay_out
 from partedvae.objective import Capacities, Objective, Weights
 from partedvae.partition import Partition
@@ -165,7 +165,7 @@ def test_attention_masks_lie_between_0_and_1_and_sharpen() -> None:
 def test_relaxed_classes_are_draws_from_the_posterior() -> None:
     model = make()
     log_c = torch.tensor([[0.7, 0.2, 0.1, 0.9, 0.1]]).log().expand(20_000, 5)
-    relaxed = model.relaxed_classes(log_c, seeded())
+    relaxed = model.relaxed_classes(log_c, gumbel(log_c, seeded()))
     for part in TWO.by_attribute(relaxed):
         torch.testing.assert_close(part.sum(dim=1), torch.ones(20_000))
     shares = model.modal_classes(relaxed).mean(dim=0)  # the arg max of a Gumbel-softmax is an exact draw

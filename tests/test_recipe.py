@@ -285,13 +285,13 @@ def test_features_with_a_label_are_learned_as_they_are_unless_someone_says_how_t
     x, y = load_digits(return_X_y=True)
     x, few = x[:64].reshape(64, *shape), np.where(np.arange(64) < 10, y[:64], -1)
     seen: list[Tensor] = []
-    ask = Training._log_classes
+    ask = Training._of_classes
 
-    def noted(self: Training, rows: Tensor) -> Tensor:
+    def noted(self: Training, rows: Tensor, *others: Any) -> dict[str, Tensor]:
         seen.append(rows)
-        return ask(self, rows)
+        return ask(self, rows, *others)
 
-    monkeypatch.setattr(Training, "_log_classes", noted)
+    monkeypatch.setattr(Training, "_of_classes", noted)
     model = PartedVAE(**SMALL, augment=augment, consistency=2.0).fit(x, few)
     known = model.net_.scaling(torch.as_tensor(x[:10], dtype=torch.float32).reshape(10, *model.net_.scaling.shape))
     labelled, others = seen[0].flatten(1)[:10], seen[0].flatten(1)[10:]

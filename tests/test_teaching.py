@@ -16,7 +16,7 @@ from partedvae import PartedVAE, training
 from partedvae.augmentation import change_features
 from partedvae.networks import make_encoder
 from partedvae.partition import Partition
-from partedvae.teaching import smoothed, with_gaps
+from partedvae.teaching import gaps, smoothed, with_gaps
 
 SMALL: dict[str, Any] = {"max_epochs": 2, "hidden_dim": 16, "u_dim": 2, "z_dim": 2, "random_state": 0}
 
@@ -82,23 +82,27 @@ def test_a_labelled_step_leaves_out_hidden_units_of_features_unless_someone_says
 ) -> None:
     shares = []
 
-    def noted(encoder: torch.nn.Module, x: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    def noted(encoder: torch.nn.Module, x: Tensor, share: float, generator: torch.Generator) -> list[Tensor]:
         shares.append(share)
-        return with_gaps(encoder, x, share, generator)
+        return gaps(encoder, x, share, generator)
 
-    monkeypatch.setattr(training, "with_gaps", noted)
+    monkeypatch.setattr(training, "gaps", noted)
     x, y = load_digits(return_X_y=True)
     PartedVAE(**SMALL, **changed).fit(x[:100].reshape(100, *shape), y[:100])
     assert set(shares) == {share}
 
 
+def left_out(encoder: torch.nn.Module, x: Tensor, share: float) -> Tensor:
+    return with_gaps(encoder, x, gaps(encoder, x, share, noise()))
+
+
 def test_what_is_left_out_is_made_up_for_by_the_others() -> None:
     pictures, features = torch.rand(1, 1, 16, 16, generator=noise()), torch.rand(1, 7, generator=noise())
     encoder = make_encoder((1, 16, 16), 256)
-    h, whole = with_gaps(encoder, pictures.expand(400, 1, 16, 16), 0.3, noise()), encoder(pictures)
+    h, whole = left_out(encoder, pictures.expand(400, 1, 16, 16), 0.3), encoder(pictures)
     assert 0.25 < float((h == 0).float().mean()) < 0.35
     torch.testing.assert_close(h[h != 0], (whole / 0.7).expand_as(h)[h != 0])  # pictures: behind the convolutions
     encoder = make_encoder((7,), 256)
-    h = with_gaps(encoder, features.expand(400, 7), 0.3, noise())
+    h = left_out(encoder, features.expand(400, 7), 0.3)
     assert len(h[:, 0].unique()) > 2  # features: in front of the second layer, too
-    assert torch.equal(with_gaps(encoder, features, 0.0, noise()), encoder(features))
+    assert torch.equal(left_out(encoder, features, 0.0), encoder(features))

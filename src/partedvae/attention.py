@@ -35,7 +35,7 @@ class ClassAttention(nn.Module):
         self.weight = nn.Parameter(torch.empty(partition.n_classes, hidden_dim).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.empty(partition.n_attributes, hidden_dim).uniform_(-bound, bound))
 
-    def forward(self, classes: Tensor, sharpness: float) -> Tensor:
+    def forward(self, classes: Tensor, sharpness: float | Tensor) -> Tensor:
         """Masks (N, A, H) for class weights (N, ΣK), one-hot or relaxed."""
         split = self.partition.by_attribute
         logits = [c @ weight for c, weight in zip(split(classes), split(self.weight, dim=0), strict=True)]
@@ -53,7 +53,7 @@ class OpenAttention(nn.Module):
         super().__init__()
         self.n_attributes = partition.n_attributes
 
-    def forward(self, classes: Tensor, sharpness: float) -> Tensor:
+    def forward(self, classes: Tensor, sharpness: float | Tensor) -> Tensor:
         """Ones (N, A, 1), as wide as any H."""
         return classes.new_ones(len(classes), self.n_attributes, 1)
 

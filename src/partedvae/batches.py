@@ -180,18 +180,27 @@ def balancing_repeats(labels: Tensor) -> Tensor:
 
 
 class Rows(Dataset[Batch]):
-    """Observations (N, …) and labels (N, A), read a batch at a time."""
+    """Observations (N, …) and labels (N, A), read a batch at a time.
 
-    def __init__(self, x: Raw, labels: Tensor) -> None:
-        self.x, self.labels = x, labels
+    Args:
+        x: observations.
+        labels: theirs.
+        device: where both are kept, if observations are in memory and not on demand.
+    """
+
+    def __init__(self, x: Raw, labels: Tensor, device: torch.device | None = None) -> None:
         self.labelled = known_rows(labels).nonzero()[:, 0]
+        self.x = x.to(device) if isinstance(x, Tensor) else x
+        self.labels = labels.to(device)
+        self.device = device
 
     def __len__(self) -> int:
         return len(self.x)
 
     def __getitem__(self, draw: Draw) -> Batch:
-        labelled = self.labelled[draw.labelled]
-        return Batch(self.x[draw.rows], self.x[labelled], self.labels[labelled])
+        # Without waiting for the device, which indices on the processor would do.
+        rows, labelled = (rows.to(self.device, non_blocking=True) for rows in (draw.rows, self.labelled[draw.labelled]))
+        return Batch(self.x[rows], self.x[labelled], self.labels[labelled])
 
 
 class OrderedRows(IterableDataset[LabelledBatch]):
@@ -209,10 +218,15 @@ class OrderedRows(IterableDataset[LabelledBatch]):
 
 
 def training_loader(
-    given: Observations, batch_size: int, seed: int, balance: bool = False, n_processes: int = 1
+    given: Observations,
+    batch_size: int,
+    seed: int,
+    balance: bool = False,
+    n_processes: int = 1,
+    device: torch.device | None = None,
 ) -> DataLoader[Batch]:
-    """A loader of shuffled training batches; at least one row must have a label."""
-    rows = Rows(given.x, given.labels)
+    """A loader of shuffled training batches; at least one row must have a label. ``device``: see :class:`Rows`."""
+    rows = Rows(given.x, given.labels, device)
     deck = deck_of(given, rows.labelled, balance)
     draws = Draws(len(rows), deck, batch_size, seed, n_processes)
     # The loader draws a seed for workers it does not have: from a generator of its own, not the global one.

@@ -53,7 +53,7 @@ class Guesses(nn.Module):
     def forward(self, log_c: Tensor) -> Tensor:
         """Targets (N, ΣK) of what the predictor says, log-probabilities (N, ΣK), which count in q̄ from now on."""
         mean = processes.log_mean(log_c.logsumexp(dim=0) - math.log(len(log_c))).exp()
-        self.seen = _KEPT * self.seen + (1 - _KEPT) * mean.to(self.seen.dtype)
+        self.seen.copy_(_KEPT * self.seen + (1 - _KEPT) * mean)
         lifted = log_c + _ALIGNMENT * (self.log_class_prior - self.seen.clamp(min=_LEAST).log())
         pairs = zip(*map(self.partition.by_attribute, (lifted, log_c)), strict=True)
         return torch.cat([sureness(own)[:, None] * (_POWER * part).softmax(dim=1) for part, own in pairs], dim=1)

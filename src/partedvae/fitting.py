@@ -33,6 +33,7 @@ from partedvae.model import PartedModel
 from partedvae.ondemand import OnDemand
 from partedvae.progress import EpochLines
 from partedvae.recorder import Record
+from partedvae.resident import home
 from partedvae.streaming import StreamLoader
 from partedvae.training import Training
 
@@ -42,7 +43,12 @@ _QUIET = threading.Lock()
 _quieted: list[list[int]] = []  # what the loggers' levels were, for each fit that is under way
 
 _NO_MEMORY = re.compile("allocate memory|out of memory", re.IGNORECASE)
+_COMPILER = ("torch._dynamo", "torch._inductor")
 _LOST = re.compile("gloo|nccl|connection|peer", re.IGNORECASE)
+
+
+class CompileError(RuntimeError):
+    """Torch's compiler has failed: there is no compiler of C++ on this machine, or it does not know this step."""
 
 
 class ProcessLostError(RuntimeError):
@@ -71,7 +77,8 @@ def fit(
         seed: of batches and noise.
         verbose: show a progress bar on a terminal, else some ten lines.
         trainer_options: passed to Lightning's ``Trainer`` (devices, precision, logger, callbacks, …);
-            ``precision="auto"`` is :func:`partedvae.precision.fastest`.
+            ``precision="auto"`` is :func:`partedvae.precision.fastest`, and ``compile=True`` is ours: what a step
+            computes goes through torch's compiler.
         extra_terms: added to the objective; see :mod:`partedvae.extra_terms`.
         augment: how observations are changed for ``consistency``; default: see :mod:`partedvae.augmentation`.
         checkpoints: folder that gets a checkpoint (``last.ckpt``) after each epoch, and when the process is asked to
@@ -84,10 +91,12 @@ def fit(
         TrainingDivergedError: a term of the loss, its gradient or a weight is no longer finite.
         CheckpointError: ``resume_from`` is not of this run.
         ProcessLostError: one of several processes has ended.
+        CompileError: torch cannot compile the step here.
         MemoryError: a step needs more memory than there is.
     """
     options = processes.placed(trainer_options or {})
     _require_possible(options)
+    compiled = bool(options.pop("compile", False))
     if options.get("precision") == precision.AUTO:
         options["precision"] = precision.fastest(model.scaling.shape, str(options.get("accelerator", "auto")))
     callbacks: list[Callback] = _as_list(options.pop("callbacks", None))
@@ -100,7 +109,7 @@ def fit(
         callbacks.append(writing)
         plugins.append(SyncedFiles())
     if verbose:
-        callbacks.append(EpochLines())
+        callbacks.append(EpochLines(compiled))
     with quiet_lightning():
         trainer = lightning.Trainer(
             **{
@@ -117,7 +126,9 @@ def fit(
             callbacks=callbacks,
             plugins=plugins,
         )
-        loader = _loader(training, config, seed, trainer.world_size)
+        if compiled and trainer.world_size > 1:
+            raise ValueError("compile is for one process: what several tell each other within a step is not compiled.")
+        loader = _loader(training, config, seed, trainer)
         n_batches = _batches(loader, options.get("limit_train_batches"))
         schedule = Schedule.of(config, n_batches * config.max_epochs)
         waiting = _waiting(training, loader, model.partition.n_attributes)
@@ -132,6 +143,7 @@ def fit(
             augment,
             waiting,
             fingerprint(training),
+            compiled,
         )
         held_out = validation and validation_loader(validation.x, validation.labels, max(256, config.batch_size))
         try:
@@ -152,6 +164,11 @@ def fit(
                 raise MemoryError(
                     f"There is not enough memory for a step with batch_size={config.batch_size}; try "
                     f"batch_size={max(1, config.batch_size // 2)}, then half of that. ({str(error).splitlines()[0]})"
+                ) from error
+            if type(error).__module__.startswith(_COMPILER):
+                raise CompileError(
+                    f"torch could not compile the step ({str(error).splitlines()[0]}). Train without --compile, or "
+                    "without compile in trainer_options."
                 ) from error
             if trainer.world_size > 1 and _LOST.search(str(error)):
                 raise ProcessLostError(
@@ -192,10 +209,15 @@ def _require_possible(options: Mapping[str, Any]) -> None:
         )
 
 
-def _loader(training: Observations, config: Config, seed: int, n_processes: int) -> DataLoader[Batch] | StreamLoader:
-    whole_stream = isinstance(training.x, OnDemand) and isinstance(training.x.rows, Stream)
-    make = StreamLoader if whole_stream else training_loader
-    return make(training, config.batch_size, seed, config.balance_labels, n_processes)
+def _loader(
+    training: Observations, config: Config, seed: int, trainer: lightning.Trainer
+) -> DataLoader[Batch] | StreamLoader:
+    how = training, config.batch_size, seed, config.balance_labels, trainer.world_size
+    if isinstance(training.x, OnDemand) and isinstance(training.x.rows, Stream):
+        return StreamLoader(*how)
+    # Of several processes each has a part of the rows, and its device may not be known yet.
+    alone = trainer.world_size == 1
+    return training_loader(*how, home(training.x, trainer.strategy.root_device) if alone else None)
 
 
 def _batches(loader: DataLoader[Batch] | StreamLoader, limit: float | None) -> int:

@@ -83,5 +83,6 @@ class ClassIndependence(nn.Module):
             return dependence(z, classes, torch.cat([z.detach(), self.codes]), torch.cat([classes, self.classes]))
         codes = torch.cat([own_first(joined(z.detach())), self.codes])
         known = torch.cat([own_first(joined(classes)), self.classes])
-        self.codes, self.classes = codes[: len(self.codes)], known[: len(self.classes)]
+        self.codes.copy_(codes[: len(self.codes)])  # where they are, so that a compiled step finds them
+        self.classes.copy_(known[: len(self.classes)])
         return dependence(z, classes, codes, known)

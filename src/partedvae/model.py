@@ -50,8 +50,11 @@ class Posterior:
 
     def sample(self, generator: torch.Generator) -> Tensor:
         """Codes drawn from the posterior by reparameterisation: (N, D_u + D_z)."""
-        mean = self.mean
-        return mean + self.scale * torch.empty_like(mean).normal_(generator=generator)
+        return self.at(torch.empty_like(self.mean).normal_(generator=generator))
+
+    def at(self, deviations: Tensor) -> Tensor:
+        """Codes so many standard deviations from the mean: (N, D_u + D_z)."""
+        return self.mean + self.scale * deviations
 
 
 class PartedModel(nn.Module):
@@ -109,7 +112,7 @@ class PartedModel(nn.Module):
         """Ln q(c | x), (N, ΣK), from hidden features (N, H)."""
         return self.partition.log_softmax(_in_full(self.class_head(h)))
 
-    def class_related(self, h: Tensor, classes: Tensor, sharpness: float = SHARPEST) -> tuple[Tensor, Tensor]:
+    def class_related(self, h: Tensor, classes: Tensor, sharpness: float | Tensor = SHARPEST) -> tuple[Tensor, Tensor]:
         """Mean and log-variance of q(u | x, c), each (N, A · d_u), for class weights (N, ΣK)."""
         attended = h.unsqueeze(1) * self.attention(classes, sharpness)
         return _in_full(self.u_mean_head(attended)), _in_full(self.u_logvar_head(attended)).clamp(*_LOGVAR_RANGE)
@@ -130,19 +133,27 @@ class PartedModel(nn.Module):
             generator: draws the relaxed classes that attention is given, as in training; without it attention is
                 given the one-hot arg max, as at test time.
         """
+        return self.posterior(x, sharpness, None if generator is None else self.class_noise(x, generator))
+
+    def posterior(self, x: Tensor, sharpness: float | Tensor, noise: Tensor | None) -> Posterior:
+        """``infer`` with the noise of the classes, (N, ΣK), given: a function of its arguments alone."""
         h = self.encoder(x)
         log_c = self.log_classes(h)
-        classes = self.modal_classes(log_c) if generator is None else self.relaxed_classes(log_c, generator)
+        classes = self.modal_classes(log_c) if noise is None else self.relaxed_classes(log_c, noise)
         return Posterior(log_c, *self.class_related(h, classes, sharpness), *self.class_independent(h))
 
-    def relaxed_classes(self, log_c: Tensor, generator: torch.Generator) -> Tensor:
-        """Gumbel-softmax draws ĉ of every attribute, (N, ΣK).
+    def class_noise(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """Gumbel(0, 1) noise for every class of observations (N, …): (N, ΣK)."""
+        return gumbel(x.new_empty(len(x), self.partition.n_classes), generator)
 
-        softmax((ln q(c|x) + g) / τ), g ~ Gumbel(0, 1)
+    def relaxed_classes(self, log_c: Tensor, noise: Tensor) -> Tensor:
+        """Gumbel-softmax draws ĉ of every attribute, (N, ΣK), made by Gumbel(0, 1) noise g.
+
+        softmax((ln q(c|x) + g) / τ)
 
         Source: Hajimiri et al. 2021; Jang et al. 2017.
         """
-        perturbed = (log_c + gumbel(log_c, generator)) / TEMPERATURE
+        perturbed = (log_c + noise) / TEMPERATURE
         return torch.cat([part.softmax(dim=-1) for part in self.partition.by_attribute(perturbed)], dim=-1)
 
     def modal_classes(self, log_c: Tensor) -> Tensor:

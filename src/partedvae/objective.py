@@ -93,7 +93,7 @@ def excess_overlap(overlaps: Sequence[Tensor], threshold: float) -> Tensor:
     return (torch.cat(list(overlaps)) - threshold).clamp(min=0).sum()
 
 
-def capacity_gap(kl: Tensor, allowed: float) -> Tensor:
+def capacity_gap(kl: Tensor, allowed: float | Tensor) -> Tensor:
     """|C(t) − KL| of a batch mean and the capacity of the step, in nats.
 
     Source: Hajimiri et al. 2021; Burgess et al. 2018.
@@ -117,9 +117,9 @@ def targets_of(labels: Tensor, partition: Partition) -> Tensor:
     """
     if labels.is_floating_point():
         return labels
-    columns = torch.tensor(partition.first_class, device=labels.device) + labels.clamp(min=0)
-    known = (labels >= 0).to(torch.get_default_dtype())
-    return torch.zeros(len(labels), partition.n_classes, device=labels.device).scatter_(1, columns, known)
+    numbers = [torch.arange(size, device=labels.device) for size in partition.class_sizes]
+    named = [column[:, None] == classes for column, classes in zip(labels.unbind(dim=1), numbers, strict=True)]
+    return torch.cat(named, dim=1).to(torch.get_default_dtype())
 
 
 def cross_entropy(log_c: Tensor, targets: Tensor, partition: Partition) -> Tensor:
@@ -215,7 +215,7 @@ class Objective:
     weights: Weights
     capacities: Capacities
 
-    def __call__(self, posterior: Posterior, prior: MixturePrior, log_likelihood: Tensor, step: int) -> Terms:
+    def __call__(self, posterior: Posterior, prior: MixturePrior, log_likelihood: Tensor, step: int | Tensor) -> Terms:
         """The terms of one batch.
 
         Args:

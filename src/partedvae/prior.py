@@ -76,8 +76,9 @@ class MixturePrior(nn.Module):
         if self.partition.n_classes > _MANY_CLASSES:
             parts = enumerate(self._components())
             return torch.cat([kl_normal_each(means[:, a], logvars[:, a], *prior) for a, prior in parts], dim=1)
-        # The gradient of index_select is faster than that of an index in brackets.
-        means, logvars = (blocks.index_select(1, self.attribute) for blocks in (means, logvars))
+        if self.partition.n_attributes > 1:  # the blocks of one are broadcast to all of its classes
+            # The gradient of index_select is faster than that of an index in brackets.
+            means, logvars = (blocks.index_select(1, self.attribute) for blocks in (means, logvars))
         return kl_normal(means, logvars, self.mean, self.logvar)
 
     def move(self, mean: Tensor, variance: Tensor, which: Tensor) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from typing import Any
+
 import lightning.pytorch as lightning
 from lightning.pytorch.callbacks import Callback
 from rich.console import Console
@@ -11,9 +14,15 @@ _LINES = 10  # lines in all when the output is a file: a run of 80 epochs need n
 
 
 class EpochLines(Callback):
-    """Epochs done, the loss and the time left, on stderr."""
+    """Epochs done, the loss and the time left, on stderr.
 
-    def __init__(self) -> None:
+    Args:
+        compiles: whether the first step is compiled, which takes its time.
+    """
+
+    def __init__(self, compiles: bool = False) -> None:
+        self._waits_for_compiler = compiles
+        self._first_step: float | None = None
         self.console = Console(stderr=True)
         self.progress = Progress(
             TextColumn("training"),
@@ -30,6 +39,22 @@ class EpochLines(Callback):
         if trainer.is_global_zero:
             self.task = self.progress.add_task("", total=trainer.max_epochs, completed=trainer.current_epoch, loss="")
             self.progress.start()
+
+    def on_train_batch_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Look at the clock before the first step."""
+        if self._first_step is None:
+            self._first_step = time.perf_counter()
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Say what the compiler took, if there was one."""
+        if self._waits_for_compiler and self._first_step is not None:
+            seconds = time.perf_counter() - self._first_step
+            self.console.print(f"the first step took {seconds:.0f} s, in which it was compiled", highlight=False)
+        self._waits_for_compiler = False
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Show the epoch before: its losses are known only after the callbacks of its end."""

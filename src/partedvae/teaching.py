@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -61,25 +62,47 @@ def smoothed(targets: Tensor, share: float, partition: Partition) -> Tensor:
     return torch.cat([(1 - share) * t + share * t.mean(dim=1, keepdim=True) for t in parts], dim=1)
 
 
-def with_gaps(encoder: nn.Module, x: Tensor, share: float, generator: torch.Generator) -> Tensor:
-    """Hidden features h, (N, H), with a share of the units behind each linear layer left out and the others enlarged.
+def gaps(encoder: nn.Module, x: Tensor, share: float, generator: torch.Generator) -> list[Tensor]:
+    """What to multiply the units behind each linear layer by: 0 for a share of them, more than 1 for the others.
 
     The noise comes from a generator of its own, which a checkpoint holds; that of torch's layers is the global one.
 
+    Args:
+        encoder: a sequence of layers.
+        x: (N, …), observations.
+        share: of the units that is left out; nothing is drawn for none.
+
+    Returns:
+        (N, H) for each linear layer of H units.
+
     Source: Srivastava et al. 2014 (dropout).
 
-    >>> encoder = nn.Sequential(nn.Linear(2, 1_000), nn.ReLU())
-    >>> h = with_gaps(encoder, torch.ones(1, 2), 0.5, torch.Generator().manual_seed(0))
-    >>> bool(((h == 0) | (h == 2 * encoder(torch.ones(1, 2)))).all())
-    True
+    >>> encoder = nn.Sequential(nn.Linear(2, 3), nn.ReLU())
+    >>> gaps(encoder, torch.ones(1, 2), 0.5, torch.Generator().manual_seed(0))
+    [tensor([[2., 0., 2.]])]
     """
     if not share:
+        return []
+    sizes = [layer.out_features for layer in encoder.children() if isinstance(layer, nn.Linear)]
+    return [x.new_empty(len(x), size).bernoulli_(1 - share, generator=generator) / (1 - share) for size in sizes]
+
+
+def with_gaps(encoder: nn.Module, x: Tensor, left: Sequence[Tensor]) -> Tensor:
+    """Hidden features h, (N, H), with ``gaps`` behind the activation of each linear layer.
+
+    >>> encoder = nn.Sequential(nn.Linear(2, 1_000), nn.ReLU())
+    >>> x = torch.ones(1, 2)
+    >>> h = with_gaps(encoder, x, gaps(encoder, x, 0.5, torch.Generator().manual_seed(0)))
+    >>> bool(((h == 0) | (h == 2 * encoder(x))).all())
+    True
+    """
+    if not left:
         h: Tensor = encoder(x)
         return h
-    behind_linear = False
+    masks, behind_linear = iter(left), False
     for layer in encoder.children():
         x = layer(x)
         if behind_linear:
-            x = x * torch.empty_like(x).bernoulli_(1 - share, generator=generator) / (1 - share)
+            x = x * next(masks)
         behind_linear = isinstance(layer, nn.Linear)
     return x

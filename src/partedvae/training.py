@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.optim import Adam
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from partedvae import processes
+from partedvae import compiling, processes
 from partedvae.augmentation import Augmentation, augmentation_for, changed
 from partedvae.averaging import Average
 from partedvae.batches import Batch, Draws, LabelledBatch, mixed
@@ -29,7 +29,10 @@ from partedvae.objective import Terms, cross_entropy, targets_of
 from partedvae.recorder import HINT, Record, Recorder, TrainingDivergedError, all_finite, require_finite
 from partedvae.schedules import annealed, capacity, fading, sharpness
 from partedvae.streaming import StreamLoader
-from partedvae.teaching import Teaching, smoothed, with_gaps
+from partedvae.teaching import Teaching, gaps, smoothed, with_gaps
+
+Values = dict[str, Tensor]
+Noise = tuple[Tensor, Tensor]
 
 _BATCHES_REMEMBERED = 4  # enough to have of each of ten classes two dozen; older ones are of another encoder
 _SCALE_LR = 20.0  # the one number that is the likelihood's scale has orders of magnitude to travel
@@ -57,9 +60,11 @@ class Training(lightning.LightningModule):
         augment: Augmentation | None = None,
         waiting: Waiting | None = None,
         data: str | None = None,
+        compiled: bool = False,
     ) -> None:
         super().__init__()
         self.waiting = waiting
+        self.compiled = compiled
         self.data = data  # the fingerprint of what is trained on
         self.n_batches = n_batches
         self.augment = augment or augmentation_for(model.scaling.shape, model.partition.n_attributes)
@@ -111,6 +116,9 @@ class Training(lightning.LightningModule):
         self.noise = torch.Generator(self.device).manual_seed(mixed(self.seed, rank) if rank else self.seed)
         if self._noise_state is not None:
             self.noise.set_state(self._noise_state)
+        if self.compiled:
+            self._compiled_codes = compiling.compiled(self._of_codes, self.device)
+            self._compiled_classes = compiling.compiled(self._of_classes, self.device)
 
     def on_train_start(self) -> None:
         """Go on within the epoch if it was begun before."""
@@ -128,6 +136,8 @@ class Training(lightning.LightningModule):
         Guesses are what the predictor says of the batch as the main step sees it: nothing asks the encoder for them.
         """
         self.steps_taken += 1
+        if self.compiled:
+            torch.compiler.cudagraph_mark_step_begin()  # what the last step's kernels left may be written over
         x = self.model.scaling(batch.x)
         known = self._learn_classes(batch) if self.guesses is None else {}
         terms, log_c = self._learn_codes(x)
@@ -137,15 +147,19 @@ class Training(lightning.LightningModule):
             self.average.follow(self.model, self.steps_taken)
         self._train.add({**terms, **known}, len(x), self.steps_taken)
 
-    def _learn_codes(self, x: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+    def _learn_codes(self, x: Tensor) -> tuple[Values, Tensor]:
         """A step of the main optimiser; the terms, and what was said of classes."""
         main, _ = self._both_optimizers()
-        posterior, terms = self._drawn(x)
-        if not self._descend(main, terms.total):
-            self._stop(terms.named(), lambda: self._drawn(x)[1].weighted)
-        return terms.named(), posterior.log_c.detach()
+        noise, step = self._noise(x), self.steps_taken
+        if self._compiles(x):
+            loss, terms, log_c = self._compiled_codes(x, noise, x.new_full((), step))
+        else:
+            loss, terms, log_c = self._of_codes(x, noise, step)
+        if not self._descend(main, loss):
+            self._stop(terms, lambda: self._drawn(x, noise, step)[1].weighted)
+        return terms, log_c
 
-    def _learn_classes(self, batch: Batch, guessed: tuple[Tensor, Tensor] | None = None) -> dict[str, Tensor]:
+    def _learn_classes(self, batch: Batch, guessed: tuple[Tensor, Tensor] | None = None) -> Values:
         """A step of the labelled optimiser; its terms, weights included."""
         _, labelled = self._both_optimizers()
         terms = self._supervision(batch, guessed)
@@ -205,6 +219,7 @@ class Training(lightning.LightningModule):
             "batches": self.n_batches,
             "data": self.data,
             "precision": self.trainer.precision,
+            "compiled": self.compiled,
             "steps_taken": self.steps_taken,
             "history": self.history,
             "device": self.device.type,
@@ -250,6 +265,9 @@ class Training(lightning.LightningModule):
                 f"{path} is of a run with precision {state['precision']}, not {self.trainer.precision}: "
                 f"--precision {state['precision']} goes on as it was begun."
             )
+        if state.get("compiled", False) != self.compiled:
+            how = "without" if self.compiled else "with"
+            raise CheckpointError(f"{path} is of a run {how} compile, which rounds otherwise; go on as it was begun.")
         here_on = self.trainer.strategy.root_device.type
         if state["device"] != here_on:
             raise CheckpointError(f"{path} is of a run on {state['device']}, not {here_on}, which draws other noise.")
@@ -262,7 +280,27 @@ class Training(lightning.LightningModule):
         """What training leaves: the average of the last steps, or the last weights."""
         return self.model if self.average is None else self.average.model
 
-    def _terms(self, model: PartedModel, x: Tensor, posterior: Posterior, codes: Tensor, step: int) -> Terms:
+    def _noise(self, x: Tensor) -> Noise:
+        """What chance adds to a step: (N, ΣK) for the classes of observations, (N, D_u + D_z) for their codes."""
+        of_classes = self.model.class_noise(x, self.noise)
+        return of_classes, x.new_empty(len(x), self.model.partition.size).normal_(generator=self.noise)
+
+    def _compiles(self, x: Tensor) -> bool:
+        """Whether a batch has the usual size: for that of the last one alone it would be compiled once more."""
+        return self.compiled and len(x) == self.config.batch_size
+
+    def _of_codes(self, x: Tensor, noise: Noise, step: int | Tensor) -> tuple[Tensor, Values, Tensor]:
+        """What the main optimiser descends, all terms, and what is said of classes: a function of its arguments."""
+        posterior, terms = self._drawn(x, noise, step)
+        return terms.total, terms.named(), posterior.log_c.detach()
+
+    def _drawn(self, x: Tensor, noise: Noise, step: int | Tensor) -> tuple[Posterior, Terms]:
+        """The posterior and the objective of observations, with classes and codes drawn."""
+        of_classes, of_codes = noise
+        posterior = self.model.posterior(x, sharpness(step, self.schedule.sharpness_steps), of_classes)
+        return posterior, self._terms(self.model, x, posterior, posterior.at(of_codes), step)
+
+    def _terms(self, model: PartedModel, x: Tensor, posterior: Posterior, codes: Tensor, step: int | Tensor) -> Terms:
         swapping = self.config.gamma_swap and model.partition.z_dim
         output, swapped = decoded_with_swaps(model, codes) if swapping else (model.decoder(codes), None)
         output = output.to(x.dtype)  # whatever the networks compute in
@@ -275,12 +313,13 @@ class Training(lightning.LightningModule):
             terms = terms.plus("swap_term", self.config.gamma_swap * missed, swap_kl=missed)
         return with_extra(terms, self.extra_terms, Seen(x, posterior, codes, output, model, step))
 
-    def _supervision(self, batch: Batch, guessed: tuple[Tensor, Tensor] | None) -> dict[str, Tensor]:
+    def _supervision(self, batch: Batch, guessed: tuple[Tensor, Tensor] | None) -> Values:
         """What the labelled optimiser descends, by name, weights included; of observations with guesses if given."""
         layout, labelled = self.model.partition, self.model.scaling(batch.x_labelled)
         targets = smoothed(targets_of(batch.labels, layout), self.teaching.smoothing, layout)
+        teach = self._compiled_classes if self._compiles(batch.x) else self._of_classes
         if guessed is None:
-            return {"cross_entropy": cross_entropy(self._log_classes(labelled), targets, layout)}
+            return teach(labelled, targets, self._gaps(labelled))
         weight = self.teaching.consistency * fading(self.steps_taken, self.config.consistency_steps)
         x, guesses = guessed
         # Labelled pictures are changed and blended too: few as they are, they would be learned by heart. Features are
@@ -288,34 +327,35 @@ class Training(lightning.LightningModule):
         if not weight:
             if not self.keep_labelled:
                 labelled, targets = blended(changed(labelled, self.augment, self.noise), targets, self.noise)
-            known = cross_entropy(self._log_classes(labelled), targets, layout)
-            return {"cross_entropy": known, "consistency": torch.zeros_like(known)}
+            known = teach(labelled, targets, self._gaps(labelled))
+            return {**known, "consistency": torch.zeros_like(known["cross_entropy"])}
         if self.keep_labelled:
             x = changed(x, self.augment, self.noise)
         else:
             labelled, x = changed(torch.cat([labelled, x]), self.augment, self.noise).split([len(labelled), len(x)])
             labelled, targets = blended(labelled, targets, self.noise)
         x, guesses = blended(x, guesses, self.noise)
-        of_labelled, of_all = self._log_classes(torch.cat([labelled, x])).split([len(labelled), len(x)])
-        return {
-            "cross_entropy": cross_entropy(of_labelled, targets, layout),
-            "consistency": weight * disagreement(of_all, guesses),
-        }
+        everything = torch.cat([labelled, x])
+        known = teach(everything, targets, self._gaps(everything), guesses)
+        return {**known, "consistency": weight * known["consistency"]}
 
-    def _log_classes(self, x: Tensor) -> Tensor:
-        return self.model.log_classes(with_gaps(self.model.encoder, x, self.teaching.dropout, self.noise))
+    def _of_classes(self, x: Tensor, targets: Tensor, left: list[Tensor], guesses: Tensor | None = None) -> Values:
+        """How far the predictor is from the targets of the first observations, and from guesses of the others."""
+        log_c = self.model.log_classes(with_gaps(self.model.encoder, x, left))
+        if guesses is None:
+            return {"cross_entropy": cross_entropy(log_c, targets, self.model.partition)}
+        of_labelled, of_others = log_c.split([len(targets), len(guesses)])
+        known = cross_entropy(of_labelled, targets, self.model.partition)
+        return {"cross_entropy": known, "consistency": disagreement(of_others, guesses)}
+
+    def _gaps(self, x: Tensor) -> list[Tensor]:
+        return gaps(self.model.encoder, x, self.teaching.dropout, self.noise)
 
     def _anneal(self, labelled: LightningOptimizer) -> None:
         """Lower the rate by a step's share, so that what a plateau has halved stays halved."""
         steps, end = self.n_batches * self.config.max_epochs, self.config.lr_labelled_end
         for group in labelled.param_groups:
             group["lr"] *= annealed(self.steps_taken, steps, end) / annealed(self.steps_taken - 1, steps, end)
-
-    def _drawn(self, x: Tensor) -> tuple[Posterior, Terms]:
-        """The posterior and the objective of observations, with classes and codes drawn."""
-        slope = sharpness(self.steps_taken, self.schedule.sharpness_steps)
-        posterior = self.model.infer(x, slope, self.noise)
-        return posterior, self._terms(self.model, x, posterior, posterior.sample(self.noise), self.steps_taken)
 
     def _descend(self, optimizer: LightningOptimizer, loss: Tensor) -> bool:
         """Take a step, or say no: a gradient that is not finite would spoil the weights.

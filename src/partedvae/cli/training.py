@@ -61,6 +61,10 @@ def train(
         str | None,
         typer.Option(help="Lightning's precision: 32, bf16-mixed, …; auto: the fastest here"),
     ] = None,
+    compile_: Annotated[
+        bool,
+        typer.Option("--compile", help="let torch compile the step, which takes up to a minute; meant for GPUs"),
+    ] = False,
     logger: Annotated[str | None, typer.Option(help="csv or tensorboard; written to RUN/logs")] = None,
     quiet: QuietOption = False,
     *,
@@ -84,7 +88,10 @@ def train(
     runs.check_free(out, resume, overwrite)
     check_apart(out, data)
     data = located(data)
-    options = trainer_options(out, accelerator, devices, num_nodes, strategy, precision, logger)
+    options = {
+        **trainer_options(out, accelerator, devices, num_nodes, strategy, precision, logger),
+        "compile": compile_,
+    }
     if resume:
         fixed = {
             "--labels": labels, "--labels-per-class": labels_per_class, "--holdout": holdout or None,
