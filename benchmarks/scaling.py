@@ -96,6 +96,14 @@ def page(measured: dict[str, Any]) -> str:
 _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 _HOW = [
+    "## On a GPU",
+    "",
+    "`partedvae train DATA --out RUN --precision auto --compile`: products of 16 bits, and torch compiles what a step "
+    "computes, in up to a minute, and launches it as a whole. Observations in memory are kept on the GPU where twice "
+    "their size is free. Nothing in a step waits for the device, but of more than a hundred classes "
+    "(`tests/test_compiling.py`). No GPU was at hand: that it learns the same is tested on processors, how fast it is "
+    "was not measured. `python benchmarks/gpu.py --steps 300000` does it.",
+    "",
     "## Several processes",
     "",
     "`partedvae train DATA --out RUN --devices 4` starts four on one machine; torchrun and SLURM start them on many "

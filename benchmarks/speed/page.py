@@ -57,7 +57,7 @@ def page(found: Mapping[str, Any]) -> str:
         ),
         f"The objective over {MANY:,} classes and their pairs, d_u = {MANY_DIM}, takes with its gradient "
         "{median:g} ({least:g} – {most:g}) of a step of the default at 64×64.".format(**found["many_classes"]),
-        "With both networks through torch.compile a published step takes {median:g} ({least:g} – {most:g}) of what it "
+        "With `--compile` a published step takes {median:g} ({least:g} – {most:g}) of what it "
         "takes without, and the first epoch {more:g} seconds more, or longer where torch has kept nothing.".format(
             **found["compiled"]["step"], more=found["compiled"]["first_epoch_seconds_more"]
         ),

@@ -1,0 +1,194 @@
+"""How fast a GPU trains: the plain loop, fit as it is and fit compiled, and what the GPU does meanwhile.
+
+    python benchmarks/gpu.py [--out benchmarks/results] [--steps 300000] [--accelerator gpu]
+
+The published recipe for dSprites on grey pictures of 64×64, kept on the GPU where they fit. *Plain loop* is our
+restatement of the published one (plain_loop.py) with its data in memory there, *floor* the bare networks; *fit* is what
+a user calls, whole epochs, history on, labelled batches included. A table of steps a second by batch and precision, the
+share of the time in which the GPU is busy and its kernels a step, and with ``--steps`` how long so many steps really
+take at batches of 64, compiled. Writes gpu.json with the machine's name.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback
+from rich.console import Console
+from rich.table import Table
+from torch.profiler import profile, supported_activities
+
+import record
+from clock import finished
+from partedvae.config import Config, preset
+from partedvae.factory import Schedule, make_model, make_objective
+from partedvae.scaling import Scaling
+from plain_loop import Step, floor_step, plain_step
+from speed.timing import CLASSES, LABELLED, few_labels, fitted, pictures, short
+
+SIDE, ROUNDS, KERNELS = 64, 3, 12
+SETTINGS = preset("paper-dsprites")
+PRECISIONS = ("32-true", "tf32", "bf16-mixed")
+CASES = [*((64, precision) for precision in PRECISIONS), (1024, "tf32"), (1024, "bf16-mixed")]
+
+
+def main() -> None:
+    """Measure, keep, and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=record.RESULTS)
+    parser.add_argument("--steps", type=int, default=0, help="so many steps are taken in one fit, and timed")
+    parser.add_argument("--accelerator", default="gpu", help="cpu: to try the script")
+    parser.add_argument("--batches", type=int, default=200, help="of an epoch that is timed")
+    parser.add_argument("--cases", type=int, default=len(CASES), help="only the first so many")
+    arguments = parser.parse_args()
+    found: dict[str, Any] = {"device": device_name(arguments.accelerator), "cases": []}
+    for batch, precision in CASES[: arguments.cases]:
+        found["cases"].append(case(batch, precision, arguments.batches, arguments.accelerator))
+        print(found["cases"][-1]["steps_per_second"], flush=True)
+        record.write("gpu", found, folder=arguments.out)  # what comes next may not be reached
+    if arguments.steps:
+        found["whole"] = {"steps": arguments.steps, "seconds": whole(arguments.steps, arguments.accelerator)}
+        record.write("gpu", found, folder=arguments.out)
+    show(found)
+
+
+def device_name(accelerator: str) -> str:
+    """The GPU's, if that is what is used."""
+    return torch.cuda.get_device_name() if accelerator == "gpu" else accelerator
+
+
+def case(batch: int, precision: str, n_batches: int, accelerator: str) -> dict[str, Any]:
+    """Steps a second of one batch size and precision, medians of rounds, and what the GPU does in them."""
+    torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
+    torch.backends.cudnn.allow_tf32 = precision == "tf32"
+    rates = {
+        name: median(rate(step, batch, n_batches) for _ in range(ROUNDS))
+        for name, step in loops(precision, accelerator).items()
+    }
+    profiles = {}
+    for name, through in (("fit", False), ("fit, compiled", True)):
+        options = {
+            "accelerator": accelerator,
+            "precision": "32-true" if precision == "tf32" else precision,
+            "compile": through,
+        }
+        look = Look(n_batches)
+        clock = train(batch, n_batches, ROUNDS + 1, {**options, "callbacks": [look]})
+        rates[name] = n_batches / median(clock.epochs[1:])  # in the first it is compiled, and looked at
+        profiles[name] = {**look.found, "first_epoch_seconds": short(clock.epochs[0])}
+    return {
+        "batch": batch,
+        "precision": precision,
+        "steps_per_second": {name: short(value) for name, value in rates.items()},
+        "profiles": profiles,
+    }
+
+
+def loops(precision: str, accelerator: str) -> dict[str, Step]:
+    """The floor and the plain loop."""
+    device = torch.device("cuda" if accelerator == "gpu" else "cpu")
+    config = Config.checked(SETTINGS)
+    scaling = Scaling.fit(torch.zeros(2, 1, SIDE, SIDE), standardise=False)
+
+    def on(make: Callable[..., Step], *more: Any) -> Step:
+        model = make_model(config, scaling, "bernoulli", (CLASSES,), [[1 / CLASSES] * CLASSES]).to(device)
+        step = make(model, *more, 1e-3)
+
+        def mixed(*batch: torch.Tensor) -> None:
+            short_numbers = precision == "bf16-mixed"
+            with torch.autocast(device.type, torch.bfloat16, cache_enabled=False) if short_numbers else nullcontext():
+                step(*(part.to(device) for part in batch))
+
+        return mixed
+
+    objective = make_objective(config, (1, SIDE, SIDE), Schedule.of(config, 1000))
+    return {"floor": on(floor_step), "plain loop": on(plain_step, objective)}
+
+
+def rate(step: Step, batch: int, n_batches: int) -> float:
+    """Steps a second, after some that do not count; the batch stays on the device."""
+    x = torch.rand(batch, 1, SIDE, SIDE)
+    labels = torch.arange(min(batch, LABELLED)) % CLASSES
+    there = [part.to("cuda" if torch.cuda.is_available() else "cpu") for part in (x, x[: len(labels)], labels)]
+    for counted in (False, True):
+        started = time.perf_counter()
+        for _ in range(n_batches if counted else 10):
+            step(*there)
+        finished()
+    return n_batches / (time.perf_counter() - started)
+
+
+def train(batch: int, n_batches: int, epochs: int, options: dict[str, Any]) -> Any:
+    """A fit of noise, and its clock."""
+    rows = batch * n_batches
+    settings = {**SETTINGS, "batch_size": batch, "max_epochs": epochs, "trainer_options": options}
+    return fitted(pictures(rows, SIDE), few_labels(rows), settings)
+
+
+def whole(steps: int, accelerator: str) -> float:
+    """Seconds that so many steps of 64 take in one fit, compiled, the compiler's included."""
+    started, epochs = time.perf_counter(), 30
+    train(64, steps // epochs, epochs, {"accelerator": accelerator, "precision": "auto", "compile": True})
+    return short(time.perf_counter() - started)
+
+
+class Look(Callback):
+    """What the device does in some steps near the end of the first epoch."""
+
+    def __init__(self, n_batches: int, steps: int = 20) -> None:
+        self.steps, self.first = steps, max(1, n_batches - steps - 1)
+        self.found: dict[str, Any] = {}
+        self._looking: profile | None = None
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        """Begin to look."""
+        if trainer.current_epoch == 0 and batch_idx == self.first:
+            finished()
+            self._looking = profile(activities=supported_activities())
+            self._looking.__enter__()
+            self._started = time.perf_counter()
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Add up what was seen."""
+        if self._looking is None or batch_idx < self.first + self.steps - 1:
+            return
+        finished()
+        wall = time.perf_counter() - self._started
+        self._looking.__exit__(None, None, None)
+        events = [event for event in self._looking.key_averages() if event.self_device_time_total > 0]
+        events.sort(key=lambda event: -event.self_device_time_total)
+        busy = sum(event.self_device_time_total for event in events) / 1e6
+        self.found = {
+            "busy": short(busy / wall) if busy else 0.0,
+            "kernels_per_step": sum(event.count for event in events) / self.steps,
+            "most": [
+                {"kernel": event.key[:120], "microseconds_per_step": short(event.self_device_time_total / self.steps)}
+                for event in events[:KERNELS]
+            ],
+        }
+        self._looking = None
+
+
+def show(found: dict[str, Any]) -> None:
+    """A table for who waits."""
+    names = list(found["cases"][0]["steps_per_second"])
+    table = Table("batch", "precision", *names, "compiled / plain", "kernels a step", title=found["device"])
+    for one in found["cases"]:
+        rates = one["steps_per_second"]
+        kernels = " → ".join(str(seen.get("kernels_per_step")) for seen in one["profiles"].values())
+        gain = f"{rates['fit, compiled'] / rates['plain loop']:.3g}"
+        table.add_row(str(one["batch"]), one["precision"], *(f"{rates[name]:g}" for name in names), gain, kernels)
+    Console(width=140).print(table)
+    if "whole" in found:
+        print(f"{found['whole']['steps']} steps: {found['whole']['seconds']} seconds")
+
+
+if __name__ == "__main__":
+    main()
