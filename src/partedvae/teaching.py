@@ -78,8 +78,9 @@ def gaps(encoder: nn.Module, x: Tensor, share: float, generator: torch.Generator
     Source: Srivastava et al. 2014 (dropout).
 
     >>> encoder = nn.Sequential(nn.Linear(2, 3), nn.ReLU())
-    >>> gaps(encoder, torch.ones(1, 2), 0.5, torch.Generator().manual_seed(0))
-    [tensor([[2., 0., 2.]])]
+    >>> (left,) = gaps(encoder, torch.ones(5, 2), 0.5, torch.Generator().manual_seed(0))
+    >>> left.shape, left.unique()
+    (torch.Size([5, 3]), tensor([0., 2.]))
     """
     if not share:
         return []
