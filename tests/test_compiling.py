@@ -100,6 +100,11 @@ def test_terms_of_a_user_are_compiled_with_the_rest(traced: list[str]) -> None:
     assert traced
 
 
+def test_a_batch_that_is_all_there_is_is_compiled_too(traced: list[str]) -> None:
+    history(batch_size=200, trainer_options={"compile": True})
+    assert len(traced) == 2 * 2
+
+
 @pytest.mark.slow
 def test_torchs_own_compiler_learns_the_same(capfd: pytest.CaptureFixture[str]) -> None:
     through = history(**PUBLISHED, verbose=True, trainer_options={"compile": True})

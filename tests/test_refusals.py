@@ -89,6 +89,7 @@ def test_bad_input_is_refused_with_what_and_where(x: Array, y: Any, message: str
         ({"trainer_options": {"precision": "bf16-true"}}, "bf16-mixed"),
         ({"trainer_options": {"overfit_batches": 1}}, "overfit_batches is not possible"),
         ({"trainer_options": {"max_epochs": 1}}, "max_epochs in trainer_options"),
+        ({"trainer_options": {"compile": "max-autotune"}}, "compile in trainer_options should be True or False"),
         ({"random_state": 2**64}, "random_state="),
         ({"early_stopping": True}, "validation_fraction"),
         ({"validation_fraction": 0.99}, "too few"),

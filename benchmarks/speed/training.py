@@ -66,10 +66,12 @@ def training(rounds: int) -> dict[str, Any]:
 
     recipes: dict[str, Mapping[str, Any]] = {
         "fit, published recipe": preset("paper"),
+        "fit, published recipe, compiled": _compiled(preset("paper")),
         "fit, published recipe, fast": {**preset("paper"), **fast(preset("paper"))},
         "fit, published recipe, fast, compiled": _compiled({**preset("paper"), **fast(preset("paper"))}),
         "fit, default": {},
         "fit, default, fast": fast({}),
+        "fit, default, fast, compiled": _compiled(fast({})),
     }
     rates: dict[str, list[float]] = {name: [] for name in (*loops, *recipes)}
     for step in loops.values():

@@ -96,7 +96,7 @@ def fit(
     """
     options = processes.placed(trainer_options or {})
     _require_possible(options)
-    compiled = bool(options.pop("compile", False))
+    compiled = options.pop("compile", False)
     if options.get("precision") == precision.AUTO:
         options["precision"] = precision.fastest(model.scaling.shape, str(options.get("accelerator", "auto")))
     callbacks: list[Callback] = _as_list(options.pop("callbacks", None))
@@ -202,6 +202,8 @@ def _require_possible(options: Mapping[str, Any]) -> None:
         raise ValueError("overfit_batches is not possible: which rows a batch has is not Lightning's to say.")
     if options.get("max_epochs") is not None:
         raise ValueError("max_epochs in trainer_options: name PartedVAE's own, by which rates and capacities change.")
+    if not isinstance(options.get("compile", False), bool):
+        raise ValueError(f"compile in trainer_options should be True or False, not {options['compile']!r}.")
     if options.get("precision") in _HALF_WEIGHTS:
         raise ValueError(
             f"precision {options['precision']}: weights and losses need 32 bits. "

@@ -287,7 +287,7 @@ class Training(lightning.LightningModule):
 
     def _compiles(self, x: Tensor) -> bool:
         """Whether a batch has the usual size: for that of the last one alone it would be compiled once more."""
-        return self.compiled and len(x) == self.config.batch_size
+        return self.compiled and (len(x) == self.config.batch_size or self.n_batches == 1)
 
     def _of_codes(self, x: Tensor, noise: Noise, step: int | Tensor) -> tuple[Tensor, Values, Tensor]:
         """What the main optimiser descends, all terms, and what is said of classes: a function of its arguments."""
