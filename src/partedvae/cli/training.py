@@ -63,7 +63,7 @@ def train(
     ] = None,
     compile_: Annotated[
         bool,
-        typer.Option("--compile", help="let torch compile the step: up to a minute at first, then shorter steps"),
+        typer.Option("--compile", help="let torch compile the step, which takes up to a minute; meant for GPUs"),
     ] = False,
     logger: Annotated[str | None, typer.Option(help="csv or tensorboard; written to RUN/logs")] = None,
     quiet: QuietOption = False,
