@@ -26,14 +26,14 @@ from rich.table import Table
 from torch.profiler import profile, supported_activities
 
 import record
-from clock import finished
+from clock import Clock, finished
 from partedvae.config import Config, preset
 from partedvae.factory import Schedule, make_model, make_objective
 from partedvae.scaling import Scaling
 from plain_loop import Step, floor_step, plain_step
 from speed.timing import CLASSES, LABELLED, few_labels, fitted, pictures, short
 
-SIDE, ROUNDS, KERNELS = 64, 3, 12
+SIDE, ROUNDS, KERNELS, EPOCHS = 64, 3, 12, 30
 SETTINGS = preset("paper-dsprites")
 PRECISIONS = ("32-true", "tf32", "bf16-mixed")
 CASES = [*((64, precision) for precision in PRECISIONS), (1024, "tf32"), (1024, "bf16-mixed")]
@@ -68,9 +68,10 @@ def case(batch: int, precision: str, n_batches: int, accelerator: str) -> dict[s
     """Steps a second of one batch size and precision, medians of rounds, and what the GPU does in them."""
     torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
     torch.backends.cudnn.allow_tf32 = precision == "tf32"
+    device = torch.device("cuda" if accelerator == "gpu" else "cpu")
     rates = {
-        name: median(rate(step, batch, n_batches) for _ in range(ROUNDS))
-        for name, step in loops(precision, accelerator).items()
+        name: median(rate(step, batch, n_batches, device) for _ in range(ROUNDS))
+        for name, step in loops(precision, device).items()
     }
     profiles = {}
     for name, through in (("fit", False), ("fit, compiled", True)):
@@ -91,9 +92,8 @@ def case(batch: int, precision: str, n_batches: int, accelerator: str) -> dict[s
     }
 
 
-def loops(precision: str, accelerator: str) -> dict[str, Step]:
+def loops(precision: str, device: torch.device) -> dict[str, Step]:
     """The floor and the plain loop."""
-    device = torch.device("cuda" if accelerator == "gpu" else "cpu")
     config = Config.checked(SETTINGS)
     scaling = Scaling.fit(torch.zeros(2, 1, SIDE, SIDE), standardise=False)
 
@@ -104,7 +104,7 @@ def loops(precision: str, accelerator: str) -> dict[str, Step]:
         def mixed(*batch: torch.Tensor) -> None:
             short_numbers = precision == "bf16-mixed"
             with torch.autocast(device.type, torch.bfloat16, cache_enabled=False) if short_numbers else nullcontext():
-                step(*(part.to(device) for part in batch))
+                step(*batch)
 
         return mixed
 
@@ -112,20 +112,19 @@ def loops(precision: str, accelerator: str) -> dict[str, Step]:
     return {"floor": on(floor_step), "plain loop": on(plain_step, objective)}
 
 
-def rate(step: Step, batch: int, n_batches: int) -> float:
+def rate(step: Step, batch: int, n_batches: int, device: torch.device) -> float:
     """Steps a second, after some that do not count; the batch stays on the device."""
-    x = torch.rand(batch, 1, SIDE, SIDE)
-    labels = torch.arange(min(batch, LABELLED)) % CLASSES
-    there = [part.to("cuda" if torch.cuda.is_available() else "cpu") for part in (x, x[: len(labels)], labels)]
+    x = torch.rand(batch, 1, SIDE, SIDE, device=device)
+    labels = torch.arange(min(batch, LABELLED), device=device) % CLASSES
     for counted in (False, True):
         started = time.perf_counter()
         for _ in range(n_batches if counted else 10):
-            step(*there)
+            step(x, x[: len(labels)], labels)
         finished()
     return n_batches / (time.perf_counter() - started)
 
 
-def train(batch: int, n_batches: int, epochs: int, options: dict[str, Any]) -> Any:
+def train(batch: int, n_batches: int, epochs: int, options: dict[str, Any]) -> Clock:
     """A fit of noise, and its clock."""
     rows = batch * n_batches
     settings = {**SETTINGS, "batch_size": batch, "max_epochs": epochs, "trainer_options": options}
@@ -134,16 +133,16 @@ def train(batch: int, n_batches: int, epochs: int, options: dict[str, Any]) -> A
 
 def whole(steps: int, accelerator: str) -> float:
     """Seconds that so many steps of 64 take in one fit, compiled, the compiler's included."""
-    started, epochs = time.perf_counter(), 30
-    train(64, steps // epochs, epochs, {"accelerator": accelerator, "precision": "auto", "compile": True})
-    return short(time.perf_counter() - started)
+    options = {"accelerator": accelerator, "precision": "auto", "compile": True}
+    return short(sum(train(64, steps // EPOCHS, EPOCHS, options).epochs))
 
 
 class Look(Callback):
     """What the device does in some steps near the end of the first epoch."""
 
     def __init__(self, n_batches: int, steps: int = 20) -> None:
-        self.steps, self.first = steps, max(1, n_batches - steps - 1)
+        self.steps = min(steps, n_batches - 1)
+        self.first = n_batches - self.steps
         self.found: dict[str, Any] = {}
         self._looking: profile | None = None
 
@@ -152,7 +151,7 @@ class Look(Callback):
         if trainer.current_epoch == 0 and batch_idx == self.first:
             finished()
             self._looking = profile(activities=supported_activities())
-            self._looking.__enter__()
+            self._looking.start()
             self._started = time.perf_counter()
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
@@ -161,7 +160,7 @@ class Look(Callback):
             return
         finished()
         wall = time.perf_counter() - self._started
-        self._looking.__exit__(None, None, None)
+        self._looking.stop()
         events = [event for event in self._looking.key_averages() if event.self_device_time_total > 0]
         events.sort(key=lambda event: -event.self_device_time_total)
         busy = sum(event.self_device_time_total for event in events) / 1e6

@@ -16,5 +16,8 @@ def test_every_loop_is_timed_and_told(monkeypatch: pytest.MonkeyPatch, capsys: p
     found = gpu.case(16, "bf16-mixed", n_batches=4, accelerator="cpu")
     assert list(found["steps_per_second"]) == ["floor", "plain loop", "fit", "fit, compiled"]
     assert all(rate > 0 for rate in found["steps_per_second"].values())
+    for seen in found["profiles"].values():
+        assert seen.keys() == {"busy", "kernels_per_step", "most", "first_epoch_seconds"}
+        assert seen["kernels_per_step"] == 0  # of a GPU, which is not there
     gpu.show({"device": "cpu", "cases": [found], "whole": {"steps": 60, "seconds": gpu.whole(60, "cpu")}})
     assert "60 steps" in capsys.readouterr().out

@@ -112,6 +112,15 @@ def test_torchs_own_compiler_learns_the_same(capfd: pytest.CaptureFixture[str]) 
     assert_alike(through, history(**PUBLISHED))
 
 
+def test_torch_compiles_one_function_of_each_of_many_fits() -> None:
+    def of_fit(setting: str) -> Callable[[Tensor], Tensor]:
+        return lambda x: x + len(setting)
+
+    for number in range(2 * torch._dynamo.config.recompile_limit):
+        one = torch.compile(compiling.with_code_of_its_own(of_fit("s" * number)), fullgraph=True, backend="eager")
+        assert one(torch.zeros(())) == number
+
+
 def test_a_compiler_that_fails_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     def failing(*_: Any) -> Any:
         from torch._dynamo.exc import Unsupported

@@ -21,8 +21,7 @@ class EpochLines(Callback):
     """
 
     def __init__(self, compiles: bool = False) -> None:
-        self._waits_for_compiler = compiles
-        self._first_step: float | None = None
+        self._compiles, self._began = compiles, 0.0
         self.console = Console(stderr=True)
         self.progress = Progress(
             TextColumn("training"),
@@ -43,18 +42,18 @@ class EpochLines(Callback):
     def on_train_batch_start(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Look at the clock before the first step."""
-        if self._first_step is None:
-            self._first_step = time.perf_counter()
+        """Look at the clock before a step that is compiled."""
+        if self._compiles:
+            self._began = time.perf_counter()
 
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Say what the compiler took, if there was one."""
-        if self._waits_for_compiler and self._first_step is not None:
-            seconds = time.perf_counter() - self._first_step
+        if self._compiles:
+            seconds = time.perf_counter() - self._began
             self.console.print(f"the first step took {seconds:.0f} s, in which it was compiled", highlight=False)
-        self._waits_for_compiler = False
+        self._compiles = False
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Show the epoch before: its losses are known only after the callbacks of its end."""
