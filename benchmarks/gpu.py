@@ -48,6 +48,8 @@ def main() -> None:
     parser.add_argument("--batches", type=int, default=200, help="of an epoch that is timed")
     parser.add_argument("--cases", type=int, default=len(CASES), help="only the first so many")
     arguments = parser.parse_args()
+    if arguments.accelerator == "gpu" and not torch.cuda.is_available():
+        parser.error("there is no GPU that torch can use; --accelerator cpu tries the script.")
     found: dict[str, Any] = {"device": device_name(arguments.accelerator), "cases": []}
     for batch, precision in CASES[: arguments.cases]:
         found["cases"].append(case(batch, precision, arguments.batches, arguments.accelerator))
