@@ -196,9 +196,10 @@ def test_a_step_on_a_device_does_not_wait_for_it(
     monkeypatch.setattr(torch, "tensor", lambda *_, **__: pytest.fail("torch.tensor brings numbers to a device"))
     with NothingWaits():
         x = model.scaling(batch.x)
-        loss, terms, log_c = module._of_codes(x, module._noise(x), module.steps_taken)
+        loss, terms, log_c = module.step.codes(x, module.step.noise(x, module.noise), module.steps_taken)
         loss.backward()
-        guessed = None if module.guesses is None else (x, module.guesses(log_c))
+        guesses = module.step.guesses
+        guessed = None if guesses is None else (x, guesses(log_c))
         known = module._supervision(batch, guessed)
         torch.stack(list(known.values())).sum().backward()
         if module.average is not None:

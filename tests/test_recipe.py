@@ -25,7 +25,7 @@ from partedvae.model import PartedModel
 from partedvae.objective import cross_entropy, targets_of
 from partedvae.partition import Partition
 from partedvae.scaling import Scaling
-from partedvae.training import Training
+from partedvae.step import Step
 
 SMALL: dict[str, Any] = {"max_epochs": 2, "hidden_dim": 16, "u_dim": 2, "z_dim": 2, "random_state": 0}
 
@@ -285,13 +285,13 @@ def test_features_with_a_label_are_learned_as_they_are_unless_someone_says_how_t
     x, y = load_digits(return_X_y=True)
     x, few = x[:64].reshape(64, *shape), np.where(np.arange(64) < 10, y[:64], -1)
     seen: list[Tensor] = []
-    ask = Training._of_classes
+    ask = Step.classes
 
-    def noted(self: Training, rows: Tensor, *others: Any) -> dict[str, Tensor]:
+    def noted(self: Step, rows: Tensor, *others: Any) -> dict[str, Tensor]:
         seen.append(rows)
         return ask(self, rows, *others)
 
-    monkeypatch.setattr(Training, "_of_classes", noted)
+    monkeypatch.setattr(Step, "classes", noted)
     model = PartedVAE(**SMALL, augment=augment, consistency=2.0).fit(x, few)
     known = model.net_.scaling(torch.as_tensor(x[:10], dtype=torch.float32).reshape(10, *model.net_.scaling.shape))
     labelled, others = seen[0].flatten(1)[:10], seen[0].flatten(1)[10:]

@@ -255,11 +255,22 @@ def test_only_the_run_that_was_begun_is_gone_on_with(digits: Digits, stopped: Pa
         model().fit(x[:150], few[:150], resume_from=stopped)
     with pytest.raises(CheckpointError, match=r"of a run with precision 32-true, not bf16-mixed"):
         model(trainer_options={"precision": "bf16-mixed"}).fit(x, few, resume_from=stopped)
-    strange = stopped / "strange.ckpt"
+
+
+@pytest.mark.parametrize(
+    "missing", [("partedvae",), ("partedvae", "batches"), ("state_dict", "step.model.z_head.bias")]
+)
+def test_a_checkpoint_of_another_version_is_refused(digits: Digits, stopped: Path, missing: tuple[str, ...]) -> None:
+    x, _, few = digits
     state = torch.load(stopped / LAST, weights_only=True)
-    del state["partedvae"]
+    *within, last = missing
+    part = state
+    for name in within:
+        part = part[name]
+    del part[last]
+    strange = stopped / "strange.ckpt"
     torch.save(state, strange)
-    with pytest.raises(CheckpointError, match="not of this version"):
+    with pytest.raises(CheckpointError, match=r"strange\.ckpt is not of this version of partedvae; begin anew"):
         model().fit(x, few, resume_from=strange)
 
 

@@ -119,8 +119,9 @@ def test_the_labelled_optimiser_moves_only_the_encoder_and_the_class_head(digits
 
         def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
             labelled: Any = trainer.optimizers[1]
-            names = {id(parameter): name for name, parameter in pl_module.named_parameters()}
-            self.moved = {names[id(p)].split(".")[1] for group in labelled.param_groups for p in group["params"]}
+            model: Any = pl_module.model
+            names = {id(parameter): name for name, parameter in model.named_parameters()}
+            self.moved = {names[id(p)].split(".")[0] for group in labelled.param_groups for p in group["params"]}
 
     x, _, few = digits
     watch = Watch()

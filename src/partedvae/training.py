@@ -1,4 +1,4 @@
-"""The recipe of two optimisers as a LightningModule: a step, what an epoch leaves, what a checkpoint holds."""
+"""The recipe of two optimisers as a LightningModule: what they do when, what epochs leave, what a checkpoint holds."""
 
 from __future__ import annotations
 
@@ -13,37 +13,30 @@ from torch.optim import Adam
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from partedvae import compiling, processes
-from partedvae.augmentation import Augmentation, augmentation_for, changed
+from partedvae.augmentation import Augmentation
 from partedvae.averaging import Average
 from partedvae.batches import Batch, Draws, LabelledBatch, mixed
-from partedvae.checkpoint_files import CheckpointError
 from partedvae.config import Config, to_json
-from partedvae.consistency import Guesses, blended, disagreement
-from partedvae.exchange import decoded_with_swaps, unrecognised
-from partedvae.extra_terms import Seen, Term, with_extra
-from partedvae.factory import Schedule, make_objective
-from partedvae.independence import ClassIndependence
+from partedvae.extra_terms import Term
+from partedvae.factory import Schedule
 from partedvae.late_labels import Waiting
-from partedvae.model import PartedModel, Posterior
-from partedvae.objective import Terms, cross_entropy, targets_of
+from partedvae.lessons import Lessons
+from partedvae.model import PartedModel
 from partedvae.recorder import HINT, Record, Recorder, TrainingDivergedError, all_finite, require_finite
-from partedvae.schedules import annealed, capacity, fading, sharpness
+from partedvae.same_run import SameRun
+from partedvae.schedules import annealed, capacity
+from partedvae.step import Step, Values
 from partedvae.streaming import StreamLoader
-from partedvae.teaching import Teaching, gaps, smoothed, with_gaps
 
-Values = dict[str, Tensor]
-Noise = tuple[Tensor, Tensor]
-
-_BATCHES_REMEMBERED = 4  # enough to have of each of ten classes two dozen; older ones are of another encoder
 _SCALE_LR = 20.0  # the one number that is the likelihood's scale has orders of magnitude to travel
 
 
 class Training(lightning.LightningModule):
     """One step: the labelled Adam takes a step on what is known of classes, the main Adam one on the objective.
 
-    The labelled optimiser moves only the encoder and the class head: for the labels, and for what
-    :mod:`partedvae.consistency` expects of observations without one. The noise comes from a generator of its own, which
-    is saved with a checkpoint, as are the step and the history.
+    What they descend :mod:`partedvae.step` computes. The labelled optimiser moves only the encoder and the class head:
+    for the labels, and for what :mod:`partedvae.consistency` expects of observations without one. The noise comes from
+    a generator of its own, which is saved with a checkpoint, as are the number of the step and the history.
 
     Source: Hajimiri et al. 2021.
     """
@@ -67,21 +60,11 @@ class Training(lightning.LightningModule):
         self.compiled = compiled
         self.data = data  # the fingerprint of what is trained on
         self.n_batches = n_batches
-        self.augment = augment or augmentation_for(model.scaling.shape, model.partition.n_attributes)
-        self.keep_labelled = augment is None and len(model.scaling.shape) == 1
-        self.teaching = Teaching.of(config, as_they_are=self.keep_labelled)
-        self.independence = (
-            ClassIndependence(model.partition, _BATCHES_REMEMBERED * config.batch_size * n_processes)
-            if config.gamma_zc and model.partition.z_dim
-            else None
-        )
-        guessing = config.supervised and self.teaching.consistency
-        self.guesses = Guesses(model.prior.log_class_prior, model.partition) if guessing else None
+        self.lessons = Lessons(model, config, augment)
+        self.step = Step(model, config, schedule, self.lessons.with_guesses, n_processes, extra_terms)
         self.average = Average(model, config.averaged_steps) if config.averaged_steps > 1 else None
-        self.extra_terms = dict(extra_terms or {})
         self.automatic_optimization = False
-        self.model, self.config, self.schedule, self.seed = model, config, schedule, seed
-        self.objective = make_objective(config, model.scaling.shape, schedule)
+        self.config, self.seed = config, seed
         self.steps_taken = 0
         self.history: list[Record] = []
         self._train, self._validation = Recorder(), Recorder()
@@ -117,8 +100,8 @@ class Training(lightning.LightningModule):
         if self._noise_state is not None:
             self.noise.set_state(self._noise_state)
         if self.compiled:
-            self._compiled_codes = compiling.compiled(self._of_codes, self.device)
-            self._compiled_classes = compiling.compiled(self._of_classes, self.device)
+            self._compiled_codes = compiling.compiled(self.step.codes, self.device)
+            self._compiled_classes = compiling.compiled(self.step.classes, self.device)
 
     def on_train_start(self) -> None:
         """Go on within the epoch if it was begun before."""
@@ -139,10 +122,11 @@ class Training(lightning.LightningModule):
         if self.compiled:
             torch.compiler.cudagraph_mark_step_begin()  # what the last step's kernels left may be written over
         x = self.model.scaling(batch.x)
-        known = self._learn_classes(batch) if self.guesses is None else {}
+        guesses = self.step.guesses
+        known = self._learn_classes(batch) if guesses is None else {}
         terms, log_c = self._learn_codes(x)
-        if self.guesses is not None:
-            known = self._learn_classes(batch, (x, self.guesses(log_c)))
+        if guesses is not None:
+            known = self._learn_classes(batch, (x, guesses(log_c)))
         if self.average is not None:
             self.average.follow(self.model, self.steps_taken)
         self._train.add({**terms, **known}, len(x), self.steps_taken)
@@ -150,13 +134,13 @@ class Training(lightning.LightningModule):
     def _learn_codes(self, x: Tensor) -> tuple[Values, Tensor]:
         """A step of the main optimiser; the terms, and what was said of classes."""
         main, _ = self._both_optimizers()
-        noise, step = self._noise(x), self.steps_taken
+        noise, number = self.step.noise(x, self.noise), self.steps_taken
         if self._compiles(x):
-            loss, terms, log_c = self._compiled_codes(x, noise, x.new_full((), step))
+            loss, terms, log_c = self._compiled_codes(x, noise, x.new_full((), number))
         else:
-            loss, terms, log_c = self._of_codes(x, noise, step)
+            loss, terms, log_c = self.step.codes(x, noise, number)
         if not self._descend(main, loss):
-            self._stop(terms, lambda: self._drawn(x, noise, step)[1].weighted)
+            self._stop(terms, lambda: self.step.drawn(x, noise, number)[1].weighted)
         return terms, log_c
 
     def _learn_classes(self, batch: Batch, guessed: tuple[Tensor, Tensor] | None = None) -> Values:
@@ -171,12 +155,9 @@ class Training(lightning.LightningModule):
         return known
 
     def validation_step(self, batch: LabelledBatch, batch_idx: int) -> None:
-        """The objective that the schedules end at, without noise, so that epochs can be compared."""
-        model = self.fitted
-        x = model.scaling(batch.x)
-        posterior = model.infer(x)
-        terms = self._terms(model, x, posterior, posterior.mean, self.objective.capacities.steps)
-        self._validation.add(terms.named(), len(x), self.steps_taken)
+        """The objective of what training would leave now."""
+        x = self.fitted.scaling(batch.x)
+        self._validation.add(self.step.without_noise(self.fitted, x).named(), len(x), self.steps_taken)
 
     def on_validation_epoch_end(self) -> None:
         """Log the validation loss, which early stopping watches."""
@@ -191,7 +172,7 @@ class Training(lightning.LightningModule):
             scheduler.step(record[monitored])
         self.log("loss", record["loss"], prog_bar=True)
         self.log_dict({name: value for name, value in record.items() if name != "loss"})
-        limits = self.objective.capacities
+        limits = self.step.objective.capacities
         self.history.append(
             {
                 "epoch": self.current_epoch,
@@ -215,14 +196,9 @@ class Training(lightning.LightningModule):
         self._train.require_finite()
         self.require_finite_weights()
         checkpoint["partedvae"] = {
-            "settings": to_json(self.config),
-            "batches": self.n_batches,
-            "data": self.data,
-            "precision": self.trainer.precision,
-            "compiled": self.compiled,
+            **self._run.state(),
             "steps_taken": self.steps_taken,
             "history": self.history,
-            "device": self.device.type,
             "epoch_so_far": processes.of_each(self._train.state()),
             "noise": processes.of_each(self.noise.get_state()),
         }
@@ -242,114 +218,48 @@ class Training(lightning.LightningModule):
         """Take up step, history and noise where the checkpoint left them.
 
         Raises:
-            CheckpointError: it is of other settings or data, or of another version of this program.
+            CheckpointError: it is of another run, or of another version of this program.
         """
-        path, state = self.trainer.ckpt_path, checkpoint.get("partedvae", {})
-        if not isinstance(state, dict) or not state.keys() >= {"settings", "batches", "device", "precision"}:
-            raise CheckpointError(f"{path} is not of this version of partedvae; begin anew.")
-        here, there = to_json(self.config), state["settings"]
-        different = [name for name in here if here[name] != there.get(name)]
-        if different:
-            name = different[0]
-            raise CheckpointError(f"{path} is of a run with {name}={there.get(name)!r}, not {here[name]!r}.")
         rank, n_processes = processes.world()
-        if len(state["noise"]) != n_processes:
-            raise CheckpointError(f"{path} is of a run with {len(state['noise'])} processes, not {n_processes}.")
-        if state["batches"] != self.n_batches:
-            found = f"{state['batches']} batches an epoch; these data make {self.n_batches}"
-            raise CheckpointError(f"{path} is of a run with {found}.")
-        if state.get("data") is not None and state["data"] != self.data:
-            raise CheckpointError(f"{path} is of a run on other observations or labels.")
-        if state["precision"] != self.trainer.precision:
-            raise CheckpointError(
-                f"{path} is of a run with precision {state['precision']}, not {self.trainer.precision}: "
-                f"--precision {state['precision']} goes on as it was begun."
-            )
-        if state.get("compiled", False) != self.compiled:
-            how = "without" if self.compiled else "with"
-            raise CheckpointError(f"{path} is of a run {how} compile, which rounds otherwise; go on as it was begun.")
-        here_on = self.trainer.strategy.root_device.type
-        if state["device"] != here_on:
-            raise CheckpointError(f"{path} is of a run on {state['device']}, not {here_on}, which draws other noise.")
+        state = self._run.require(self.trainer.ckpt_path, checkpoint, self.state_dict(), n_processes)
         self.steps_taken, self.history, self._noise_state = state["steps_taken"], state["history"], state["noise"][rank]
         self._batches_done = self.steps_taken - self.n_batches * len(self.history)
         self._train.take_up(state["epoch_so_far"][rank], self.trainer.strategy.root_device)
+
+    @property
+    def model(self) -> PartedModel:
+        """What is trained."""
+        return self.step.model
 
     @property
     def fitted(self) -> PartedModel:
         """What training leaves: the average of the last steps, or the last weights."""
         return self.model if self.average is None else self.average.model
 
-    def _noise(self, x: Tensor) -> Noise:
-        """What chance adds to a step: (N, ΣK) for the classes of observations, (N, D_u + D_z) for their codes."""
-        of_classes = self.model.class_noise(x, self.noise)
-        return of_classes, x.new_empty(len(x), self.model.partition.size).normal_(generator=self.noise)
+    @property
+    def _run(self) -> SameRun:
+        return SameRun(
+            to_json(self.config),
+            self.n_batches,
+            self.data,
+            self.trainer.precision,
+            self.compiled,
+            self.trainer.strategy.root_device.type,
+        )
 
     def _compiles(self, x: Tensor) -> bool:
         """Whether a batch has the usual size: for that of the last one alone it would be compiled once more."""
         return self.compiled and (len(x) == self.config.batch_size or self.n_batches == 1)
 
-    def _of_codes(self, x: Tensor, noise: Noise, step: int | Tensor) -> tuple[Tensor, Values, Tensor]:
-        """What the main optimiser descends, all terms, and what is said of classes: a function of its arguments."""
-        posterior, terms = self._drawn(x, noise, step)
-        return terms.total, terms.named(), posterior.log_c.detach()
-
-    def _drawn(self, x: Tensor, noise: Noise, step: int | Tensor) -> tuple[Posterior, Terms]:
-        """The posterior and the objective of observations, with classes and codes drawn."""
-        of_classes, of_codes = noise
-        posterior = self.model.posterior(x, sharpness(step, self.schedule.sharpness_steps), of_classes)
-        return posterior, self._terms(self.model, x, posterior, posterior.at(of_codes), step)
-
-    def _terms(self, model: PartedModel, x: Tensor, posterior: Posterior, codes: Tensor, step: int | Tensor) -> Terms:
-        swapping = self.config.gamma_swap and model.partition.z_dim
-        output, swapped = decoded_with_swaps(model, codes) if swapping else (model.decoder(codes), None)
-        output = output.to(x.dtype)  # whatever the networks compute in
-        terms = self.objective(posterior, model.prior, model.likelihood.log_prob(output, x), step)
-        if self.independence is not None:
-            told = self.independence(posterior.z_mean, posterior.log_c.exp())
-            terms = terms.plus("zc_term", self.config.gamma_zc * told, zc_dependence=told)
-        if swapped is not None:
-            missed = unrecognised(model, posterior.log_c, swapped)
-            terms = terms.plus("swap_term", self.config.gamma_swap * missed, swap_kl=missed)
-        return with_extra(terms, self.extra_terms, Seen(x, posterior, codes, output, model, step))
-
     def _supervision(self, batch: Batch, guessed: tuple[Tensor, Tensor] | None) -> Values:
         """What the labelled optimiser descends, by name, weights included; of observations with guesses if given."""
-        layout, labelled = self.model.partition, self.model.scaling(batch.x_labelled)
-        targets = smoothed(targets_of(batch.labels, layout), self.teaching.smoothing, layout)
-        teach = self._compiled_classes if self._compiles(batch.x) else self._of_classes
+        lesson = self.lessons.of(batch, guessed, self.steps_taken, self.noise)
+        teach = self._compiled_classes if self._compiles(batch.x) else self.step.classes
+        known = teach(lesson.x, lesson.targets, lesson.left, lesson.guesses)
         if guessed is None:
-            return teach(labelled, targets, self._gaps(labelled))
-        weight = self.teaching.consistency * fading(self.steps_taken, self.config.consistency_steps)
-        x, guesses = guessed
-        # Labelled pictures are changed and blended too: few as they are, they would be learned by heart. Features are
-        # not: which class a row is of may lie in how its values go together, and that the label vouches for.
-        if not weight:
-            if not self.keep_labelled:
-                labelled, targets = blended(changed(labelled, self.augment, self.noise), targets, self.noise)
-            known = teach(labelled, targets, self._gaps(labelled))
-            return {**known, "consistency": torch.zeros_like(known["cross_entropy"])}
-        if self.keep_labelled:
-            x = changed(x, self.augment, self.noise)
-        else:
-            labelled, x = changed(torch.cat([labelled, x]), self.augment, self.noise).split([len(labelled), len(x)])
-            labelled, targets = blended(labelled, targets, self.noise)
-        x, guesses = blended(x, guesses, self.noise)
-        everything = torch.cat([labelled, x])
-        known = teach(everything, targets, self._gaps(everything), guesses)
-        return {**known, "consistency": weight * known["consistency"]}
-
-    def _of_classes(self, x: Tensor, targets: Tensor, left: list[Tensor], guesses: Tensor | None = None) -> Values:
-        """How far the predictor is from the targets of the first observations, and from guesses of the others."""
-        log_c = self.model.log_classes(with_gaps(self.model.encoder, x, left))
-        if guesses is None:
-            return {"cross_entropy": cross_entropy(log_c, targets, self.model.partition)}
-        of_labelled, of_others = log_c.split([len(targets), len(guesses)])
-        known = cross_entropy(of_labelled, targets, self.model.partition)
-        return {"cross_entropy": known, "consistency": disagreement(of_others, guesses)}
-
-    def _gaps(self, x: Tensor) -> list[Tensor]:
-        return gaps(self.model.encoder, x, self.teaching.dropout, self.noise)
+            return known
+        disagreement = known.get("consistency", torch.zeros_like(known["cross_entropy"]))
+        return {**known, "consistency": lesson.weight * disagreement}
 
     def _anneal(self, labelled: LightningOptimizer) -> None:
         """Lower the rate by a step's share, so that what a plateau has halved stays halved."""

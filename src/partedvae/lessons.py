@@ -1,0 +1,92 @@
+"""What the labelled optimiser is shown in a step: labelled observations, and others with guesses of their classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from partedvae.augmentation import Augmentation, augmentation_for, changed
+from partedvae.batches import Batch
+from partedvae.config import Config
+from partedvae.consistency import blended
+from partedvae.model import PartedModel
+from partedvae.objective import targets_of
+from partedvae.schedules import fading
+from partedvae.teaching import Teaching, gaps, smoothed
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What is shown, and what should be said of it.
+
+    Attributes:
+        x: (N + M, …), labelled observations, and behind them those with guesses.
+        targets: (N, ΣK), classes of the first.
+        left: gaps in the encoder, as ``teaching.gaps`` makes them.
+        guesses: (M, ΣK), classes of the others; ``None`` if there are none.
+        weight: of the guesses.
+    """
+
+    x: Tensor
+    targets: Tensor
+    left: list[Tensor]
+    guesses: Tensor | None = None
+    weight: float = 0.0
+
+
+class Lessons:
+    """Makes them: labels are smoothed, observations changed and blended, hidden units left out.
+
+    Labelled pictures are changed and blended too: few as they are, they would be learned by heart. Features are not,
+    unless someone says how: which class a row is of may lie in how its values go together, and that the label vouches
+    for.
+
+    Args:
+        model: its layout, scaling and encoder.
+        config: how much of each.
+        augment: how observations are changed, or as suits their shape.
+    """
+
+    def __init__(self, model: PartedModel, config: Config, augment: Augmentation | None) -> None:
+        self._model, self._config = model, config
+        self._augment = augment or augmentation_for(model.scaling.shape, model.partition.n_attributes)
+        self._as_they_are = augment is None and len(model.scaling.shape) == 1
+        self._teaching = Teaching.of(config, as_they_are=self._as_they_are)
+
+    @property
+    def with_guesses(self) -> bool:
+        """Whether observations without a label are shown too."""
+        return bool(self._config.supervised and self._teaching.consistency)
+
+    def of(self, batch: Batch, guessed: tuple[Tensor, Tensor] | None, step: int, noise: torch.Generator) -> Lesson:
+        """The lesson of a batch.
+
+        Args:
+            batch: as it was given.
+            guessed: observations (M, …) as the networks see them, and their guesses (M, ΣK).
+            step: how many steps have been taken; guesses count less and less.
+            noise: what chance is drawn from.
+        """
+        layout, labelled = self._model.partition, self._model.scaling(batch.x_labelled)
+        targets = smoothed(targets_of(batch.labels, layout), self._teaching.smoothing, layout)
+        if guessed is None:
+            return Lesson(labelled, targets, self._gaps(labelled, noise))
+        weight = self._teaching.consistency * fading(step, self._config.consistency_steps)
+        if not weight:
+            if not self._as_they_are:
+                labelled, targets = blended(changed(labelled, self._augment, noise), targets, noise)
+            return Lesson(labelled, targets, self._gaps(labelled, noise))
+        x, guesses = guessed
+        if self._as_they_are:
+            x = changed(x, self._augment, noise)
+        else:
+            labelled, x = changed(torch.cat([labelled, x]), self._augment, noise).split([len(labelled), len(x)])
+            labelled, targets = blended(labelled, targets, noise)
+        x, guesses = blended(x, guesses, noise)
+        everything = torch.cat([labelled, x])
+        return Lesson(everything, targets, self._gaps(everything, noise), guesses, weight)
+
+    def _gaps(self, x: Tensor, noise: torch.Generator) -> list[Tensor]:
+        return gaps(self._model.encoder, x, self._teaching.dropout, noise)
