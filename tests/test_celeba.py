@@ -207,6 +207,7 @@ def test_other_groups_come_from_a_file(tmp_path: Path) -> None:
         ("", "should have attributes"),
         ("- Young", "should have attributes"),
         ("age: Young", "age: should have two classes or more"),
+        ("age: {young: Young, young: -Young, old: Young}", "'young' stands there twice .* line 1"),
         ("age: {young: Young}", "age: should have two classes or more"),
         ("age: {young: Young, old: []}", "age, old: should have a condition"),
         ("age: {young: Young, old: ['']}", "age, old: should have a condition"),

@@ -97,6 +97,17 @@ def test_what_is_not_finite_in_rows_held_out_is_found_before_training(tmp_path: 
         assert not (tmp_path / "run").exists()
 
 
+def test_a_setting_that_a_file_has_twice_is_named(tmp_path: Path) -> None:
+    config, out = tmp_path / "c.yaml", tmp_path / "out"
+    config.write_text("u_dim: 3\nz_dim: 4\nu_dim: 5\n")
+    done = call("train", "digits", "--config", config, "--out", out)
+    said = " ".join(done.stderr.split())
+    assert done.returncode == 2
+    assert f"--config {config}: cannot be read as YAML: 'u_dim' stands there twice" in said
+    assert "line 3" in said
+    assert not out.exists()
+
+
 def test_a_stream_is_no_file_to_write_anew(run: Path) -> None:
     done = call("predict", run, "digits", "-o", "/dev/stdout")
     assert (done.returncode, "/dev/stdout: is no file" in done.stderr) == (2, True)

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from partedvae.config import Config, preset
+from partedvae.yaml_text import from_yaml
 
 
 class SettingError(ValueError):
@@ -56,11 +57,11 @@ def _check(settings: Mapping[str, Any], source: str) -> None:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = from_yaml(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise SettingError(f"--config {file}: cannot be read: {error}") from None
     except yaml.YAMLError as error:
-        raise SettingError(f"--config {file}: is not YAML: {' '.join(str(error).split())}") from None
+        raise SettingError(f"--config {file}: cannot be read as YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
         raise SettingError(f"--config {file}: should hold settings, one a line, as in u_dim: 5.")
     return content
@@ -76,7 +77,7 @@ def parse_value(text: str, option: str) -> Any:
     (0.001, True)
     """
     try:
-        value = yaml.safe_load(text)
+        value = from_yaml(text)
     except yaml.YAMLError:
         raise SettingError(f"{option}: the value cannot be read.") from None
     if isinstance(value, str):

@@ -16,6 +16,7 @@ from partedvae.data.download import CELEBA, data_folder, fetch
 from partedvae.data.reading import Reading
 from partedvae.data.subsets import random_rows
 from partedvae.labels import MISSING, Attribute
+from partedvae.yaml_text import from_yaml
 
 Groups = Mapping[str, Mapping[str, Sequence[str]]]
 """Attribute → class → conditions; a row has the class if any of the conditions holds.
@@ -137,11 +138,9 @@ def read_groups(path: Path) -> Groups:
         DataError: the file cannot be read, or is not of that shape; it names the attribute.
     """
     try:
-        # All scalars as text: a class that is called no would otherwise be read as false. Makes text, lists and
-        # dictionaries only, as the safe loader does.
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)  # noqa: S506
+        content = from_yaml(path.read_text(encoding="utf-8"), as_text=True)  # a class may be called no
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise DataError(f"--groups {path} cannot be read: {error}") from None
+        raise DataError(f"--groups {path} cannot be read: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict) or not content:
         raise DataError(f"--groups {path}: should have attributes, and below each its classes with their conditions.")
     return {attribute: _classes(path, attribute, classes) for attribute, classes in content.items()}
