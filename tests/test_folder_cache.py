@@ -196,7 +196,7 @@ def test_a_cache_that_another_process_has_made_meanwhile_is_used(cache: Path) ->
             meanwhile()
             (made / "x").write_text(name)
 
-        return cache_module.stored("one source", "as it is", build)
+        return cache_module.stored("one source", "as it is", build, lambda folder: folder)
 
     place = by("a slow process", meanwhile=lambda: by("a quick one"))
     assert (place / "x").read_text() == "a quick one"

@@ -17,6 +17,8 @@ from partedvae.seeds import RandomState, seed_of
 
 Array = NDArray[Any]
 
+_AT_ONCE = 1024
+
 
 class Codes(NamedTuple):
     """What an observation is and how it looks.
@@ -62,10 +64,11 @@ class Encodes(Fitted, TransformerMixin):  # type: ignore[misc]  # scikit-learn h
         net = self._fitted_net()
         posterior = self._infer(X)
         device = net.class_head.weight.device
-        with torch.inference_mode():
-            divergence = net.prior.divergence(posterior.u_mean.to(device), posterior.u_logvar.to(device)).cpu()
-        parts = net.partition.by_attribute(posterior.log_c.exp() * divergence)
-        return torch.stack([part.sum(dim=1) for part in parts], dim=1).numpy()
+        parts = zip(posterior.u_mean.split(_AT_ONCE), posterior.u_logvar.split(_AT_ONCE), strict=True)
+        with torch.inference_mode():  # all classes of some rows: of all rows they would be very many numbers
+            found = [net.prior.divergence(mean.to(device), logvar.to(device)).cpu() for mean, logvar in parts]
+        weighted = net.partition.by_attribute(posterior.log_c.exp() * torch.cat(found))
+        return torch.stack([part.sum(dim=1) for part in weighted], dim=1).numpy()
 
     def transform(self, X: Observed) -> Array:
         """Posterior means (N, D_u + D_z), columns u then z."""

@@ -241,8 +241,6 @@ class PartedVAE(Predicts, Encodes, Generates, BaseEstimator):  # type: ignore[mi
         config = Config.checked({**self._settings(), "random_state": seed})
         raw = self._read(X, fitting=True)
         known, attributes = labels_of(X, y, len(raw))
-        class_prior = factory.check_class_prior(config, class_counts(known, attributes))
-        sizes = tuple(map(len, class_prior))
         warn_of_conflicts(raw, known)
         given = Observations(raw, torch.from_numpy(known))
         others = None
@@ -253,16 +251,19 @@ class PartedVAE(Predicts, Encodes, Generates, BaseEstimator):  # type: ignore[mi
             others = self._read(x)
             training = given
             validation = Observations(others, torch.from_numpy(known_as(x, y, len(others), attributes)))
+        # π is of training rows alone: those that validate know nothing yet.
+        class_prior = factory.check_class_prior(config, class_counts(training.labels.numpy(), attributes))
+        sizes = tuple(map(len, class_prior))
         if config.supervised and not config.early_stopping:  # which may end the run before they join
             training = with_late_labels(training, config.calibration_fraction, config.max_epochs, seed)
         if config.early_stopping and validation is None:
             raise ValueError("early_stopping needs validation_fraction > 0, or validation_data in fit.")
         likelihood = factory.choose_likelihood(config, training.x)
         scaling = factory.fit_scaling(training.x, likelihood)
-        if others is not None:
-            require_range(others, scaling, "X for validation")
         with _FIRST_WEIGHTS, _seeded(seed):
             net = factory.make_model(config, scaling, likelihood, sizes, class_prior)
+        if others is not None:
+            require_range(others, net, "X for validation")
         # Training has noise of its own; what others have written may draw from the global generator.
         with _seeded(seed) if self.extra_terms or self.augment is not None else nullcontext():
             history = fit(
@@ -353,8 +354,8 @@ class PartedVAE(Predicts, Encodes, Generates, BaseEstimator):  # type: ignore[mi
             scaling = Scaling(saved.layout.tensor_shape)
             return factory.make_model(saved.settings, scaling, saved.likelihood, sizes, saved.class_prior)
 
-        with torch.random.fork_rng(devices=[]):
-            net = persistence.read_net(folder, untrained)
+        with _FIRST_WEIGHTS, torch.random.fork_rng(devices=[]):  # a fit in another thread draws from there, too
+            net = persistence.read_net(folder, untrained, saved.weights)
         history = persistence.read_history(folder)
         model._set_fitted(net.eval(), attributes, saved.settings, saved.likelihood, saved.class_prior, history)
         return model

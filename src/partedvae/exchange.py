@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from partedvae.divergences import kl_categorical
-from partedvae.model import PartedModel
+from partedvae.model import PartedModel, in_full
 
 _SHARE = 4  # one swap for so many observations was as good as one for each, at a quarter of the cost
 
@@ -43,7 +43,8 @@ def unrecognised(model: PartedModel, log_c: Tensor, swapped: Tensor) -> Tensor:
     Source: in the spirit of the mutual information that Chen et al. 2016 ask of a generator's classes (InfoGAN).
     """
     expected = model.likelihood.mean(swapped)
-    seen = model.partition.log_softmax(_as_it_is(model.class_head, _as_it_is(model.encoder, expected)))
+    logits = in_full(_as_it_is(model.class_head, _as_it_is(model.encoder, expected)))
+    seen = model.partition.log_softmax(logits)
     return kl_categorical(log_c[: len(swapped)].detach(), seen).mean()  # of each attribute, and their sum
 
 

@@ -16,7 +16,7 @@ from partedvae.model import PartedModel
 from partedvae.objective import Capacities, Objective, Weights
 from partedvae.ondemand import Raw, parts
 from partedvae.partition import Partition
-from partedvae.scaling import Scaling, extent
+from partedvae.scaling import Scaling, require_shares
 
 REFERENCE_DIMENSIONS = 1024
 """The published weights are for 32×32 pixels: pictures of other sizes weigh as if they had as many."""
@@ -54,13 +54,8 @@ def choose_likelihood(config: Config, raw: Raw) -> LikelihoodName:
 
 def fit_scaling(raw: Raw, likelihood: LikelihoodName) -> Scaling:
     """The scaling of observations; features under a Bernoulli likelihood must lie in [0, 1] as they are."""
-    if raw.ndim == 2 and likelihood == "bernoulli":
-        least, most = extent(raw)
-        if least < 0 or most > 1:
-            raise ValueError(
-                f"likelihood='bernoulli' needs features in [0, 1]; X goes from {least:g} to {most:g}. "
-                "Scale X, or use likelihood='gaussian'."
-            )
+    if likelihood == "bernoulli":
+        require_shares(raw, "X", "Scale X, or use likelihood='gaussian'.")
     return Scaling.fit(raw, standardise=likelihood != "bernoulli")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+import numpy as np
 import torch
 
 from partedvae.batches import Observations
@@ -27,7 +28,8 @@ def fingerprint(given: Observations) -> str:
     found.update(given.labels.contiguous().numpy().tobytes())
     if not is_read_in_order(given.x):
         n = len(given.x)
-        rows = given.x[torch.linspace(0, n - 1, min(n, _ROWS)).round().long()]
+        spread = np.linspace(0, n - 1, min(n, _ROWS)).round().astype(np.int64)  # 32 bits could not count the rows
+        rows = given.x[torch.from_numpy(spread)]
         found.update(rows.contiguous().numpy().tobytes())
     return found.hexdigest()
 

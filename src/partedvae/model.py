@@ -110,18 +110,18 @@ class PartedModel(nn.Module):
 
     def log_classes(self, h: Tensor) -> Tensor:
         """Ln q(c | x), (N, ΣK), from hidden features (N, H)."""
-        return self.partition.log_softmax(_in_full(self.class_head(h)))
+        return self.partition.log_softmax(in_full(self.class_head(h)))
 
     def class_related(self, h: Tensor, classes: Tensor, sharpness: float | Tensor = SHARPEST) -> tuple[Tensor, Tensor]:
         """Mean and log-variance of q(u | x, c), each (N, A · d_u), for class weights (N, ΣK)."""
         attended = h.unsqueeze(1) * self.attention(classes, sharpness)
-        return _in_full(self.u_mean_head(attended)), _in_full(self.u_logvar_head(attended)).clamp(*_LOGVAR_RANGE)
+        return in_full(self.u_mean_head(attended)), in_full(self.u_logvar_head(attended)).clamp(*_LOGVAR_RANGE)
 
     def class_independent(self, h: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-variance of q(z | x), each (N, d_z)."""
         if self.z_head is None:
             return h[:, :0], h[:, :0]
-        mean, logvar = _in_full(self.z_head(h)).chunk(2, dim=1)
+        mean, logvar = in_full(self.z_head(h)).chunk(2, dim=1)
         return mean, logvar.clamp(*_LOGVAR_RANGE)
 
     def infer(self, x: Tensor, sharpness: float = SHARPEST, generator: torch.Generator | None = None) -> Posterior:
@@ -162,7 +162,7 @@ class PartedModel(nn.Module):
         return torch.cat(one_hot, dim=-1).to(log_c.dtype)
 
 
-def _in_full(numbers: Tensor) -> Tensor:
+def in_full(numbers: Tensor) -> Tensor:
     """What networks say, in at least 32 bits: capacities are of KLs whose digits a shorter number would lose."""
     return numbers.to(torch.promote_types(numbers.dtype, torch.float32))
 

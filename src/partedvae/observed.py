@@ -15,12 +15,14 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from partedvae.data.dataset import Dataset
+from partedvae.data.images import in_unit_range
 from partedvae.data.lazy import LazyRows, is_stream
 from partedvae.data.sparse import SparseRows
 from partedvae.layout import Layout, first_flattened, first_not_finite
+from partedvae.likelihoods import Bernoulli
 from partedvae.model import PartedModel
 from partedvae.ondemand import OnDemand, Raw, stays_put
-from partedvae.scaling import Scaling, extent
+from partedvae.scaling import extent, require_shares
 from partedvae.warned import warn
 
 Array = NDArray[Any]
@@ -119,26 +121,34 @@ class ReadsObservations:
     def _observations(self, X: Observed) -> Raw:
         """Observations for the fitted model, which must be in the range that fit saw."""
         raw = self._read(X)
-        require_range(raw, self.net_.scaling)
+        require_range(raw, self.net_)
         return raw
 
 
-def require_range(raw: Raw, scaling: Scaling, called: str = "X") -> None:
-    """Refuse pictures of another range than those that the scaling was fit to.
+def as_generated(x: Array, net: PartedModel) -> Array:
+    """Observations in the range of those that the model makes: bytes of pictures in [0, 1], if fit saw them so."""
+    return in_unit_range(x) if net.scaling.divides_bytes else x
+
+
+def require_range(raw: Raw, net: PartedModel, called: str = "X") -> None:
+    """Refuse observations that are beyond what the model can know: its pictures' range, or that of its likelihood.
 
     Raises:
         ValueError: it says what to do.
     """
-    in_unit_range = raw.ndim == 4 and scaling.divides_bytes
-    if raw.ndim != 4 or (in_unit_range and raw.dtype == torch.uint8):
+    scaling = net.scaling
+    if isinstance(net.likelihood, Bernoulli):
+        require_shares(raw, called, "Bring it to what fit saw.")
+    within_one = raw.ndim == 4 and scaling.divides_bytes
+    if raw.ndim != 4 or (within_one and raw.dtype == torch.uint8):
         return
     least, most = extent(raw)
     low, high = float(scaling.offset), float(scaling.offset + scaling.scale)
     if most - low > 2 * (high - low) or least < 2 * low - high:
-        hint = " Divide X, or pass it as uint8." if in_unit_range else " Bring X to that range."
+        hint = " Divide X, or pass it as uint8." if within_one else " Bring X to that range."
         seen = f"pictures in [{low:g}, {high:g}]"
         raise ValueError(f"{called} goes from {least:g} up to {most:g}; fit saw {seen}.{hint}")
-    if not in_unit_range and 0 < most - low < _FAINT * (high - low):
+    if not within_one and 0 < most - low < _FAINT * (high - low):
         warn(f"{called} goes up to {most:g} only; fit saw pictures in [{low:g}, {high:g}]. Is it in the same unit?")
 
 

@@ -10,6 +10,7 @@ import re
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
@@ -84,6 +85,7 @@ class SavedModel(BaseModel):
     shape: list[int]
     feature_names: list[str] | None
     attributes: list[SavedAttribute] = Field(min_length=1)
+    weights: str | None = Field(None, description="SHA-256 of model.safetensors; files of earlier versions have none")
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
@@ -120,17 +122,18 @@ def package_version() -> str:
 
 
 def write_model(folder: Path, saved: SavedModel, net: nn.Module, history: Sequence[dict[str, float]]) -> None:
-    """Write the folder; each file appears whole or not at all.
+    """Write the folder; each file appears whole or not at all, and two that are not of one model are told apart.
 
     Raises:
         ValueError: a name of a class or a column is no text that a file could hold; nothing is written.
     """
+    contiguous = {name: weight.contiguous() for name, weight in net.state_dict().items()}  # it knows one layout
+    weights = save(contiguous, metadata={"format": "pt"})  # which the libraries of Hugging Face ask for
+    saved = saved.model_copy(update={"weights": sha256(weights).hexdigest()})
     try:
         text = json.dumps(saved.model_dump(mode="json"), indent=2, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
         raise ValueError(f"A class or a column has a name that is no text of UTF-8: {error.object!r}.") from None
-    contiguous = {name: weight.contiguous() for name, weight in net.state_dict().items()}  # it knows one layout
-    weights = save(contiguous, metadata={"format": "pt"})  # which the libraries of Hugging Face ask for
     folder.mkdir(parents=True, exist_ok=True)
     # One after the other once all of them are made: of two models, the parts do not fit.
     write_whole(folder / HISTORY, lambda path: _write_history(path, history))
@@ -168,7 +171,7 @@ def read_config(folder: Path) -> SavedModel:
         raise ModelFileError(f"{path}: {error}") from None
 
 
-def read_net(folder: Path, make: Callable[[], Net]) -> Net:
+def read_net(folder: Path, make: Callable[[], Net], digest: str | None) -> Net:
     """A network with the weights of ``model.safetensors``.
 
     What the file holds is compared with what the network would have before that is given memory: a ``config.json``
@@ -176,13 +179,15 @@ def read_net(folder: Path, make: Callable[[], Net]) -> Net:
 
     Args:
         make: makes the network that ``config.json`` says.
+        digest: of the file, if ``config.json`` says it: that of another model may have the same shapes.
 
     Raises:
         ModelFileError: names the file and what is wrong with it.
     """
     path = _inside(folder, WEIGHTS)
     try:
-        found = load(path.read_bytes())  # by Python, which opens files of any name
+        content = path.read_bytes()  # by Python, which opens files of any name
+        found = load(content)
         with torch.device("meta"):
             expected = make().state_dict()
     except FileNotFoundError:
@@ -200,6 +205,8 @@ def read_net(folder: Path, make: Callable[[], Net]) -> Net:
             raise ModelFileError(f"{path} does not fit {CONFIG}: {name} is {has}, and should be {needs}.")
         if not own.to(value.dtype).isfinite().all():  # a type of fewer bits may not know what is finite
             raise ModelFileError(f"{path}: {name} has numbers that are not finite; the file is damaged.")
+    if digest is not None and sha256(content).hexdigest() != digest:
+        raise ModelFileError(f"{path} does not fit {CONFIG}: it is of another model, or was changed. Save it again.")
     net = make()
     net.load_state_dict(found)
     return net

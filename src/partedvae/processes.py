@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import torch
 from torch import Tensor, distributed
 
+_ALONE = ContextVar("alone", default=False)
+
+
+@contextmanager
+def alone(is_alone: bool) -> Iterator[None]:
+    """Whether a fit in this context is of this process only, though others may be there that do something else."""
+    token = _ALONE.set(is_alone)
+    try:
+        yield
+    finally:
+        _ALONE.reset(token)
+
 
 def world() -> tuple[int, int]:
-    """This process's number, and how many there are."""
-    if distributed.is_available() and distributed.is_initialized():
+    """This process's number, and how many there are that train together."""
+    if not _ALONE.get() and distributed.is_available() and distributed.is_initialized():
         return distributed.get_rank(), distributed.get_world_size()
     return 0, 1
 

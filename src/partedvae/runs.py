@@ -26,12 +26,12 @@ from partedvae.checkpoint_files import (
 from partedvae.conflicting_labels import ConflictingLabelsWarning
 from partedvae.data import Dataset
 from partedvae.data.dataset import DataError, Skipped
-from partedvae.data.images import in_unit_range
 from partedvae.data.lazy import Rows, chunks, in_memory
 from partedvae.data.subsets import random_rows
 from partedvae.estimator import PartedVAE
 from partedvae.layout import first_not_finite
 from partedvae.metrics import Evaluation
+from partedvae.observed import as_generated
 from partedvae.persistence import CONFIG, HISTORY, WEIGHTS, ModelFileError, write_whole
 from partedvae.plans import METRICS, REPORT, RUN, SKIPPED, Parts, Plan, RunError
 from partedvae.processes import writes_files
@@ -259,7 +259,9 @@ def write_json(path: Path, content: Any) -> None:
 
 def _squared_error(model: PartedVAE, x: Rows) -> float:
     """Mean squared error of reconstruction, a bounded number of observations at a time."""
-    squares = sum(float(np.square(model.reconstruct(part) - in_unit_range(part)).sum()) for _, part in chunks(x))
+    squares = sum(
+        float(np.square(model.reconstruct(part) - as_generated(part, model.net_)).sum()) for _, part in chunks(x)
+    )
     return squares / math.prod(x.shape)
 
 

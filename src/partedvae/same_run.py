@@ -47,7 +47,7 @@ class SameRun:
         """
         state = checkpoint.get("partedvae", {})
         of_another_version = CheckpointError(f"{path} is not of this version of partedvae; begin anew.")
-        if not isinstance(state, dict) or not state.keys() >= {*asdict(self), "noise"}:
+        if not isinstance(state, dict) or not state.keys() >= {*asdict(self), "noise", "global_noise", "batches_done"}:
             raise of_another_version
         there = state["settings"]
         different = [name for name, value in self.settings.items() if value != there.get(name)]

@@ -73,6 +73,20 @@ class Scaling(nn.Module):
         return x * self.scale + self.offset
 
 
+def require_shares(raw: Raw, called: str, advice: str) -> None:
+    """Refuse features beyond [0, 1]: of a Bernoulli likelihood they are shares of a yes.
+
+    Raises:
+        ValueError: says how far they go.
+    """
+    if raw.ndim != 2:
+        return
+    least, most = extent(raw)
+    if least < 0 or most > 1:
+        found = f"{called} goes from {least:g} to {most:g}"
+        raise ValueError(f"likelihood='bernoulli' needs features in [0, 1]; {found}. {advice}")
+
+
 def extent(raw: Raw) -> tuple[float, float]:
     """The smallest and the largest value.
 

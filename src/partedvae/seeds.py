@@ -10,6 +10,15 @@ from sklearn.utils import check_random_state
 RandomState = int | np.integer[Any] | np.random.RandomState | np.random.Generator | None
 
 
+def as_32_bits(seed: int) -> int:
+    """A seed as NumPy's older generators take them, and what is built on those.
+
+    >>> as_32_bits(7), as_32_bits(2**32 + 7)
+    (7, 7)
+    """
+    return seed % 2**32
+
+
 def seed_of(random_state: RandomState) -> int:
     """A seed: the number itself, a number drawn from a generator, which moves it on, or a fresh one for ``None``.
 

@@ -59,7 +59,7 @@ class Step(nn.Module):
             else None
         )
         self.guesses = Guesses(model.prior.log_class_prior, model.partition) if with_guesses else None
-        self._extra_terms = dict(extra_terms or {})
+        self.extra_terms = dict(extra_terms or {})
 
     def noise(self, x: Tensor, generator: torch.Generator) -> Noise:
         """What chance adds to observations (N, …): (N, ΣK) for their classes, (N, D_u + D_z) for their codes."""
@@ -102,4 +102,4 @@ class Step(nn.Module):
         if swapped is not None:
             missed = unrecognised(model, posterior.log_c, swapped)
             terms = terms.plus("swap_term", self._config.gamma_swap * missed, swap_kl=missed)
-        return with_extra(terms, self._extra_terms, Seen(x, posterior, codes, output, model, step))
+        return with_extra(terms, self.extra_terms, Seen(x, posterior, codes, output, model, step))

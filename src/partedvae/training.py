@@ -10,7 +10,6 @@ import torch
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor
 from torch.optim import Adam
-from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from partedvae import compiling, processes
 from partedvae.augmentation import Augmentation
@@ -22,6 +21,7 @@ from partedvae.factory import Schedule
 from partedvae.late_labels import Waiting
 from partedvae.lessons import Lessons
 from partedvae.model import PartedModel
+from partedvae.plateau import Plateau
 from partedvae.recorder import HINT, Record, Recorder, TrainingDivergedError, all_finite, require_finite
 from partedvae.same_run import SameRun
 from partedvae.schedules import annealed, capacity
@@ -61,6 +61,7 @@ class Training(lightning.LightningModule):
         self.data = data  # the fingerprint of what is trained on
         self.n_batches = n_batches
         self.lessons = Lessons(model, config, augment)
+        self._of_users = bool(extra_terms) or augment is not None  # which may draw from torch's global generator
         self.step = Step(model, config, schedule, self.lessons.with_guesses, n_processes, extra_terms)
         self.average = Average(model, config.averaged_steps) if config.averaged_steps > 1 else None
         self.automatic_optimization = False
@@ -69,10 +70,11 @@ class Training(lightning.LightningModule):
         self.history: list[Record] = []
         self._train, self._validation = Recorder(), Recorder()
         self._validation_means: Record = {}
-        self._batches_done = 0  # of an epoch that a checkpoint was written in
+        self._batches_done = 0  # of this epoch
         self._noise_state: Tensor | None = None
+        self._global_noise_state: Tensor | None = None
 
-    def configure_optimizers(self) -> tuple[list[Adam], list[ReduceLROnPlateau]]:
+    def configure_optimizers(self) -> tuple[list[Adam], list[Plateau]]:
         """The two Adams, and their plateau schedulers unless ``lr_patience`` is ``None``."""
         model, config = self.model, self.config
         supervised = [*model.encoder.parameters(), *model.class_head.parameters()]
@@ -88,8 +90,8 @@ class Training(lightning.LightningModule):
             return [main, labelled], []
         # Thresholds and cooldowns as published.
         plateaus = [
-            ReduceLROnPlateau(main, factor=0.5, patience=config.lr_patience, threshold=1e-2, cooldown=4, eps=1e-7),
-            ReduceLROnPlateau(labelled, factor=0.5, patience=config.lr_patience, threshold=1e-1, cooldown=3, eps=1e-6),
+            Plateau(main, share=1e-2, factor=0.5, patience=config.lr_patience, cooldown=4, eps=1e-7),
+            Plateau(labelled, share=1e-1, factor=0.5, patience=config.lr_patience, cooldown=3, eps=1e-6),
         ]
         return [main, labelled], plateaus
 
@@ -105,10 +107,13 @@ class Training(lightning.LightningModule):
 
     def on_train_start(self) -> None:
         """Go on within the epoch if it was begun before."""
+        if self._global_noise_state is not None:
+            torch.set_rng_state(self._global_noise_state)
         self._sampler.skip(self._batches_done)
 
     def on_train_epoch_start(self) -> None:
         """An epoch from its first batch; Lightning does not say this of one that is gone on with."""
+        self._batches_done = 0
         self._sampler.skip(0)
         if self.waiting is not None and self.current_epoch == self.waiting.joining:
             self.waiting.end(self.fitted)
@@ -119,6 +124,7 @@ class Training(lightning.LightningModule):
         Guesses are what the predictor says of the batch as the main step sees it: nothing asks the encoder for them.
         """
         self.steps_taken += 1
+        self._batches_done += 1
         if self.compiled:
             torch.compiler.cudagraph_mark_step_begin()  # what the last step's kernels left may be written over
         x = self.model.scaling(batch.x)
@@ -166,6 +172,7 @@ class Training(lightning.LightningModule):
 
     def on_train_epoch_end(self) -> None:
         """Keep the epoch's record, log it, and let the plateau schedulers see it."""
+        self._batches_done = 0
         record = self._train.means(self.device)
         main, labelled = self._both_optimizers()
         for scheduler, monitored in zip(self._schedulers(), ("loss", "cross_entropy"), strict=False):
@@ -198,9 +205,11 @@ class Training(lightning.LightningModule):
         checkpoint["partedvae"] = {
             **self._run.state(),
             "steps_taken": self.steps_taken,
+            "batches_done": self._batches_done,
             "history": self.history,
             "epoch_so_far": processes.of_each(self._train.state()),
             "noise": processes.of_each(self.noise.get_state()),
+            "global_noise": processes.of_each(torch.get_rng_state() if self._of_users else None),
         }
 
     def require_finite_weights(self) -> None:
@@ -223,7 +232,7 @@ class Training(lightning.LightningModule):
         rank, n_processes = processes.world()
         state = self._run.require(self.trainer.ckpt_path, checkpoint, self.state_dict(), n_processes)
         self.steps_taken, self.history, self._noise_state = state["steps_taken"], state["history"], state["noise"][rank]
-        self._batches_done = self.steps_taken - self.n_batches * len(self.history)
+        self._global_noise_state, self._batches_done = state["global_noise"][rank], state["batches_done"]
         self._train.take_up(state["epoch_so_far"][rank], self.trainer.strategy.root_device)
 
     @property

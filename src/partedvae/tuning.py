@@ -32,6 +32,7 @@ from partedvae.persistence import ModelFileError, write_whole
 from partedvae.plans import RunError
 from partedvae.recorder import TrainingDivergedError
 from partedvae.same_study import require_same
+from partedvae.seeds import as_32_bits
 from partedvae.settings import SettingError, parse_value
 from partedvae.tables import write_csv
 
@@ -164,7 +165,8 @@ def search(
         choices = {name: part.values if isinstance(part, Choices) else None for name, part in space.items()}
         require_same(study, settings, choices, (training, held_out))
         # Of machines that share a study, none may try what another does.
-        seed = None if storage or settings.random_state is None else settings.random_state + len(study.trials)
+        own = None if storage else settings.random_state
+        seed = None if own is None else as_32_bits(own + len(study.trials))
         study.sampler = optuna.samplers.TPESampler(seed=seed)
         study.optimize(
             lambda trial: _score(trial, training, held_out, settings, space),

@@ -13,7 +13,7 @@ from partedvae import given_labels
 from partedvae.data.dataset import DataError, Dataset, Numbered
 from partedvae.data.faults import naming
 from partedvae.data.lazy import Rows
-from partedvae.data.reading import Reading
+from partedvae.data.reading import Reading, numbers_among
 from partedvae.data.subsets import random_rows
 from partedvae.labels import Attribute
 
@@ -70,6 +70,8 @@ def encode_labels(
         y = y[:, 0]
     if y.dtype.kind in "UO" or reading.missing:
         blank = np.isin(y.astype(str), ["", *reading.missing])
+        if y.dtype.kind == "f":
+            blank |= np.isin(y, numbers_among(reading.missing))  # 99 is 99.0, too
         y = y.astype(object)
         y[blank] = None
     try:

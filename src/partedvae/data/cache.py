@@ -11,7 +11,7 @@ import shutil
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -19,10 +19,12 @@ from numpy.typing import DTypeLike, NDArray
 from partedvae.data.dataset import DataError
 
 Array = NDArray[Any]
+Found = TypeVar("Found")
 
 WORTH_A_FILE = 2**28
 """Bytes: fewer are read in the time that it takes to look for them in the cache."""
 
+_TRIES = 5
 _FORMAT = 2  # another number makes every cached file anew
 _COMPLETE, _ROWS = "fingerprint.json", "rows.npy"
 
@@ -35,21 +37,34 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "partedvae"
 
 
-def stored(name: str, fingerprint: str, build: Callable[[Path], None]) -> Path:
-    """A folder with what ``build`` wrote into it, which is called only if the fingerprint is new.
+def stored(name: str, fingerprint: str, build: Callable[[Path], None], read: Callable[[Path], Found]) -> Found:
+    """What is read from a folder that ``build`` has filled, which is called only if the fingerprint is new.
 
     Args:
         name: of the source; a source has one folder, which is made anew when its fingerprint changes.
         fingerprint: changes whenever what ``build`` would write does.
         build: fills an empty folder; nothing of it is left if it fails.
+        read: opens what is there; asked again if another process has put something else there meanwhile.
 
     Raises:
-        DataError: the cache cannot be written; it says how to do without.
+        DataError: the cache cannot be written, it says how to do without; or others do not cease to change it.
     """
     place = cache_folder() / hashlib.sha256(os.fsencode(name)).hexdigest()[:24]
     mark = {"format": _FORMAT, "source": name, "fingerprint": fingerprint}
+    for _ in range(_TRIES):
+        _fill(place, mark, build)
+        try:
+            found = read(place)
+        except FileNotFoundError:  # moved away between two files
+            continue
+        if _holds(place, mark):
+            return found
+    raise DataError(f"Another process makes something else of {name} in the cache, again and again; use --no-cache.")
+
+
+def _fill(place: Path, mark: dict[str, object], build: Callable[[Path], None]) -> None:
     if _holds(place, mark):
-        return place
+        return
     temporary = place.with_name(f".{place.name}-{uuid.uuid4().hex}")
     try:
         temporary.mkdir(parents=True)
@@ -66,7 +81,6 @@ def stored(name: str, fingerprint: str, build: Callable[[Path], None]) -> Path:
             ) from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return place
 
 
 def digest_of_files(paths: Sequence[Path], *options: object) -> str:
@@ -103,13 +117,12 @@ def stored_rows(
             rows[start : start + len(part)] = part
             start += len(part)
         return rows
-    place = stored(
+    return stored(
         f"{kind} {path.resolve()} {options}",
         digest_of_files([path], shape),
         lambda folder: write_rows(folder / _ROWS, shape, dtype, parts()),
+        lambda folder: np.load(folder / _ROWS, mmap_mode="r", allow_pickle=False),
     )
-    mapped: Array = np.load(place / _ROWS, mmap_mode="r", allow_pickle=False)
-    return mapped
 
 
 def write_rows(path: Path, shape: tuple[int, ...], dtype: DTypeLike, parts: Iterable[Array]) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from partedvae.data.dataset import DataError
 from partedvae.data.lazy import Rows
-from partedvae.data.reading import Reading
+from partedvae.data.reading import Reading, numbers_among
 from partedvae.given_labels import encode_distinct
 from partedvae.labels import Attribute, first_repeated
 
@@ -54,13 +54,19 @@ def coded_labels(
     table: Table, name: str, distinct: list[Any], inverse: Codes, missing: Sequence[str]
 ) -> tuple[Codes, Attribute | None]:
     """A column as labels (N,), −1 where missing, from its distinct values and where they stand, −1 where none does."""
-    known = [None if value is None or str(value).strip() in ("", *missing) else value for value in distinct]
+    numbers = numbers_among(missing)  # 99 is 99.0, too
+    known = [
+        None
+        if value is None or str(value).strip() in ("", *missing) or (isinstance(value, float) and value in numbers)
+        else value
+        for value in distinct
+    ]
     try:
-        numbers, attribute = encode_distinct(name, known)
+        codes, attribute = encode_distinct(name, known)
     except ValueError as error:
         advice = "Name the columns that are labels with --label-columns."
         raise DataError(f"{table.path}: column {name}: {error} {advice}") from None
-    codes = np.append(numbers, -1)[inverse]  # −1, a null, finds the last
+    codes = np.append(codes, -1)[inverse]  # −1, a null, finds the last
     if attribute is not None:
         _require_labels(table, name, codes, attribute)
     return codes, attribute

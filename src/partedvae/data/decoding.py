@@ -85,8 +85,12 @@ def decode_encoded(
     """
     if reading.cache:
         mark = f"{fingerprint()} {reading.size} {reading.pad} {reading.skip_bad}"
-        place = stored(source, mark, lambda folder: _build(pictures, names, reading, folder))
-        return _read(place, ids or names, mapped=True)
+        return stored(
+            source,
+            mark,
+            lambda folder: _build(pictures, names, reading, folder),
+            lambda folder: _read(folder, ids or names, mapped=True),
+        )
     try:
         with TemporaryDirectory() as folder:
             _build(pictures, names, reading, Path(folder))

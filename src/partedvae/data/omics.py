@@ -16,6 +16,7 @@ from partedvae.data.extras import require
 from partedvae.data.faults import naming
 from partedvae.data.lazy import Rows
 from partedvae.data.reading import Reading
+from partedvae.data.rounding import Rounding
 from partedvae.data.sparse import SparseRows
 from partedvae.data.subsets import random_rows
 from partedvae.labels import Attribute
@@ -85,13 +86,15 @@ def _matrix(cells: Any, path: Path, reading: Reading) -> Rows:
             matrix = x.to_memory()
             matrix.check_format()  # a number of a column that is not there would be written to where it points
             return SparseRows(matrix)
-    shape = tuple(x.shape)
+    shape, rounding, genes = tuple(x.shape), Rounding(x.shape[1]), list(map(str, cells.var_names))
     at_once = max(1, _BYTES_AT_ONCE // (x.dtype.itemsize * shape[1]))
 
     def parts() -> Iterator[Array]:
         for start in range(0, shape[0], at_once):
             with naming(path, *_DAMAGE):
                 part = x[start : start + at_once]
+            rounding.add(part)
             yield part
+        rounding.require_little(path, genes)
 
     return stored_rows("cells", path, shape, np.float32, parts, reading.cache)

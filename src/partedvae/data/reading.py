@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -19,6 +20,19 @@ def option_of(name: str) -> str:
     ('--label-columns', '--data-dir')
     """
     return _TYPED_AS.get(name, f"--{name.replace('_', '-')}")
+
+
+def numbers_among(texts: Sequence[str]) -> list[float]:
+    """Those of some texts that are numbers.
+
+    >>> numbers_among(["99", "unknown", "-1"])
+    [99.0, -1.0]
+    """
+    found = []
+    for text in texts:
+        with suppress(ValueError):
+            found.append(float(text))
+    return found
 
 
 class Reading(BaseModel):

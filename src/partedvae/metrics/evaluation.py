@@ -23,7 +23,7 @@ from partedvae.metrics.leakage import Leakage, leakage
 from partedvae.metrics.oracle import Oracle, flattened
 from partedvae.metrics.predictability import explicitness, sap
 from partedvae.metrics.separation import diversity, style_preservation, swap_accuracy
-from partedvae.seeds import RandomState, seed_of
+from partedvae.seeds import RandomState, as_32_bits, seed_of
 from partedvae.supervision import known_as
 
 Array = NDArray[Any]
@@ -89,7 +89,7 @@ def evaluate(
     """
     if n_pairs < 1 or max_rows < 1:
         raise ValueError(f"n_pairs is {n_pairs} and max_rows {max_rows}; both should be 1 or more.")
-    seed = seed_of(random_state)
+    seed = as_32_bits(seed_of(random_state))
     with warnings.catch_warnings():
         # Names of columns are looked at once; from then on observations are arrays.
         warnings.filterwarnings("ignore", message="X does not have valid feature names")
@@ -134,7 +134,7 @@ class _Shown:
         else:
             if hasattr(X, "columns"):
                 model.predict(X[:1])  # refuses names that are not those of fit
-            x = X.tocsr()[rows].toarray() if issparse(X) else np.asarray(X)[rows]
+            x = X.tocsr()[rows].toarray() if issparse(X) else _as_array(X)[rows]
         x = _as_the_model_takes(model, x)
         if factors is not None:
             known = _factors(factors, n_rows)[rows]
@@ -320,10 +320,15 @@ def _taught(model: Any, oracle_data: Any, a: int) -> tuple[Array, Array]:
     if isinstance(oracle_data, Dataset):
         x, codes = oracle_data.array, known_as(oracle_data, None, len(oracle_data), model.attributes_)
     else:
-        x = np.asarray(oracle_data[0])
+        x = _as_array(oracle_data[0])
         codes = encode_as(oracle_data[1], len(x), model.attributes_)
     known = codes[:, a] != MISSING
     return _as_the_model_takes(model, x[known]), codes[known, a]
+
+
+def _as_array(X: Any) -> Array:
+    """Observations in memory, of a tensor as the model takes it."""
+    return np.asarray(X.detach().cpu() if hasattr(X, "detach") else X)
 
 
 def _as_the_model_takes(model: Any, x: Array) -> Array:

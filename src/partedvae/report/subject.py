@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from partedvae import labels
 from partedvae.data.dataset import Dataset
-from partedvae.data.images import in_unit_range
 from partedvae.estimator import Codes, PartedVAE
 from partedvae.labels import Attribute
+from partedvae.observed import as_generated
 
 Array = NDArray[Any]
 
@@ -116,11 +116,12 @@ class Subject:
 
     def as_pictures(self, rows: NDArray[np.int64]) -> Array:
         """Observations in the range of the model's own pictures."""
-        return in_unit_range(self.x[rows])
+        return as_generated(self.x[rows], self.model.net_)
 
     def scaled(self, x: Array) -> Array:
         """Observations as the networks see them: pictures in [0, 1], features in standard deviations."""
-        scaled: Array = self.model.net_.scaling(self.model.layout_.to_tensor(x)).numpy()
+        scaling = self.model.net_.scaling
+        scaled: Array = scaling(self.model.layout_.to_tensor(x).to(scaling.offset.device)).cpu().numpy()
         return scaled
 
     def name(self, row: int) -> str:

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from partedvae.estimator import PartedVAE
+from partedvae.observed import as_generated
 from partedvae.report import figures
 from partedvae.report.mixture import around, ways
 from partedvae.report.subject import Section, Shown, Subject
@@ -50,7 +51,7 @@ def traversal_figure(model: PartedVAE, one: Array, code: str, dims: list[int] | 
     """One picture (1, …) with each dimension of a code, or some of them, moved, one a row."""
     if dims is None:
         dims = list(range(_size(model, code)))
-    original = one[0] / 255 if one.dtype == np.uint8 else one[0]
+    original = as_generated(one, model.net_)[0]
     ends = ("−2", "+2") if code == "z" else ("−2σ", "+2σ")
     return figures.beside(
         original,
