@@ -84,6 +84,7 @@ def test_a_model_learns_the_same_from_a_mapped_file_of_any_layout(tmp_path: Path
         (np.array(["a", "?", "b"]), {"missing": ("?",)}, ["a", None, "b"]),
         (np.array(["a", "nan", "b"]), {"missing": ("nan",)}, ["a", None, "b"]),
         (np.array([0, 99, 1]), {"missing": ("99",)}, [0, None, 1]),
+        (np.array([0.0, 99.0, 1.0]), {"missing": ("99",)}, [0, None, 1]),
         (np.array([["a", ""], ["", "q"], ["b", "r"]]), {}, [["a", None], [None, "q"], ["b", "r"]]),
         (np.array([[0, -1], [1, -1], [0, -1]]), {}, [0, 1, 0]),  # the second is never labelled
         (np.array(["", "", ""]), {}, [None, None, None]),

@@ -243,3 +243,12 @@ def test_cells_train_and_predict_from_the_command_line(tmp_path: Path, shape: st
         rows = list(csv.DictReader(file))
     assert [row["id"] for row in rows] == [f"c{row}" for row in range(N)]
     assert {row["label"] for row in rows} <= {"B", "T"}
+
+
+def test_numbers_that_32_bits_cannot_tell_apart_are_refused(tmp_path: Path) -> None:
+    times = counts().astype(np.float64)
+    times[:, 3] = 1.7e9 + np.arange(N)
+    for shape in (np.asarray, sp.csr_matrix):
+        path = write(tmp_path / "cells.h5ad", shape(times))
+        with pytest.raises(ValueError, match=r"(?i)column (g3|3) .*32"):
+            quick().fit(load(str(path), missing=("Unknown",)))

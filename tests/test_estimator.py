@@ -247,3 +247,8 @@ def test_class_proportions_can_be_given(digits: Digits) -> None:
     assert np.mean(model.net_.prior.draw_classes(2000, torch.Generator().manual_seed(0)).numpy()) == pytest.approx(
         0.1, abs=0.03
     )
+
+
+def test_nats_of_u_are_found_a_part_of_the_rows_at_a_time(fitted: PartedVAE, digits: Digits) -> None:
+    x = np.concatenate([digits[0]] * (2_100 // len(digits[0]) + 1))[:2_100]
+    np.testing.assert_allclose(fitted.u_kl(x)[1_000:1_100], fitted.u_kl(x[1_000:1_100]), rtol=1e-5)

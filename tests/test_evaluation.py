@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from sklearn.metrics import balanced_accuracy_score
@@ -250,3 +251,14 @@ def test_an_attribute_has_its_intervals_where_another_has_too_few_labels(
         names = [attribute.name for attribute in fitted_two.attributes_]
         assert np.isnan(found[f"z_leakage_{names[one]}"])
         assert found[f"z_leakage_{names[other]}_low"] <= found[f"z_leakage_{names[other]}"]
+
+
+def test_seeds_beyond_32_bits_and_tensors_are_taken(fitted: PartedVAE, digits: tuple[Array, Array, Array]) -> None:
+    x, y, _ = digits
+    tensor = torch.tensor(x, requires_grad=True)
+    ask: dict[str, Any] = {"n_pairs": 100, "random_state": 5_000_000_000}
+    found = evaluate(fitted, tensor[100:], y[100:], oracle_data=(tensor[:100], y[:100]), **ask)
+    assert not [name for name, why in found.notes.items() if "eed" in why]
+    assert found == pytest.approx(
+        evaluate(fitted, x[100:], y[100:], oracle_data=(x[:100], y[:100]), **ask), nan_ok=True
+    )

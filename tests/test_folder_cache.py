@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import tempfile
 from collections.abc import Callable
@@ -201,3 +202,21 @@ def test_a_cache_that_another_process_has_made_meanwhile_is_used(cache: Path) ->
     place = by("a slow process", meanwhile=lambda: by("a quick one"))
     assert (place / "x").read_text() == "a quick one"
     assert list(cache.iterdir()) == [place]
+
+
+def test_what_another_process_puts_in_the_cache_as_it_is_opened_is_not_taken_for_ours(cache: Path) -> None:
+    def stored(fingerprint: str, meanwhile: Callable[[], object] = lambda: None) -> str:
+        def read(folder: Path) -> str:
+            meanwhile()
+            return (folder / "x").read_text()
+
+        def build(made: Path) -> None:
+            (made / "x").write_text(fingerprint)
+
+        return cache_module.stored("one source", fingerprint, build, read)
+
+    others = iter(["of another size"])
+    assert stored("ours", meanwhile=lambda: [stored(other) for other in others]) == "ours"
+    endless = itertools.count()
+    with pytest.raises(DataError, match="again and again; use --no-cache"):
+        stored("ours", meanwhile=lambda: stored(f"another, {next(endless)}"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from partedvae import PartedVAE
+from partedvae import PartedVAE, estimator
+from partedvae.persistence import ModelFileError
 
 Array = NDArray[Any]
 Digits = tuple[Array, Array, Array]
@@ -85,3 +87,33 @@ def test_weights_of_another_model_are_refused(fitted: PartedVAE, digits: Digits,
     (tmp_path / "a" / "model.safetensors").write_bytes((tmp_path / "b" / "model.safetensors").read_bytes())
     with pytest.raises(ValueError, match=r"model\.safetensors does not fit config\.json"):
         PartedVAE.load(tmp_path / "a")
+
+
+def test_weights_of_another_model_of_the_same_shape_are_refused(two_attributes: Two, tmp_path: Path) -> None:
+    """A save that is killed between two files leaves new weights beside the old names of classes."""
+    x, high = two_attributes[0], (two_attributes[0][:, 0] > 0).astype(int)
+    for name, labels in (("first", high), ("second", 1 - high)):
+        quick().fit(x, labels).save(tmp_path / name)
+    (tmp_path / "second" / "model.safetensors").replace(tmp_path / "first" / "model.safetensors")
+    with pytest.raises(ModelFileError, match=r"model\.safetensors does not fit config\.json: it is of another model"):
+        PartedVAE.load(tmp_path / "first")
+
+
+def test_classes_may_be_renamed_in_a_saved_model(two_attributes: Two, tmp_path: Path) -> None:
+    x, _ = two_attributes
+    model = quick().fit(x, np.array(["no", "yes"])[(x[:, 0] > 0).astype(int)])
+    model.save(tmp_path)
+    config = tmp_path / "config.json"
+    config.write_text(config.read_text().replace('"no"', '"non"').replace('"yes"', '"oui"'))
+    assert PartedVAE.load(tmp_path).classes_.tolist() == ["non", "oui"]
+
+
+def test_a_model_is_not_loaded_while_first_weights_are_drawn(fitted: PartedVAE, tmp_path: Path) -> None:
+    fitted.save(tmp_path)
+    loading = threading.Thread(target=PartedVAE.load, args=(tmp_path,))
+    with estimator._FIRST_WEIGHTS:
+        loading.start()
+        loading.join(0.5)
+        assert loading.is_alive()
+    loading.join(30)
+    assert not loading.is_alive()

@@ -321,3 +321,14 @@ def test_what_is_held_out_leaves_each_class_a_label() -> None:
     quick(validation_fraction=0.9, augment=noted, trainer_options={"callbacks": [Note()]}).fit(x, y)
     learned = np.concatenate(seen)
     assert [set(column[column >= 0]) for column in learned.T] == [{0, 1, 2}, {0, 1}]
+
+
+def test_labels_that_validate_say_nothing_of_the_class_prior(blobs: tuple[Array, Array]) -> None:
+    x, y = blobs
+    whole = quick(class_prior="estimated").fit(x, y)
+    part = quick(class_prior="estimated", validation_fraction=0.5).fit(x, y)
+    n = len(y) // 2
+    counts = np.array(part.class_prior_[0]) * (n + 2) - 1
+    np.testing.assert_allclose(counts, counts.round(), atol=1e-9)
+    assert counts.sum() == pytest.approx(n)
+    assert np.array(whole.class_prior_[0]) * (len(y) + 2) - 1 == pytest.approx(np.bincount(y))

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 
 from partedvae import PartedVAE
+from partedvae.batches import Observations
+from partedvae.fingerprint import fingerprint
 
 Array = NDArray[Any]
 Digits = tuple[Array, Array, Array]
@@ -120,3 +122,11 @@ def test_a_seed_gives_one_model_whatever_global_seeds_are(n_threads: int, digits
     finally:
         torch.set_num_threads(before)
     np.testing.assert_array_equal(found[0], found[1])
+
+
+@pytest.mark.parametrize("n", [2**24 + 4, 20_000_000, 50_000_000])
+def test_what_very_many_rows_are_is_told_by_some_of_them(n: int) -> None:
+    x, labels = torch.zeros(n, 1, dtype=torch.uint8), torch.zeros(3, 1, dtype=torch.int64)
+    before = fingerprint(Observations(x, labels))
+    x[-1] = 1
+    assert fingerprint(Observations(x, labels)) != before

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
@@ -134,3 +135,9 @@ def test_a_parquet_with_a_name_twice_or_values_beyond_float32(tmp_path: Path) ->
         load(str(path))
     for column in ([1.0, 1e300], [[1.0], [1e300]]):
         assert load(parquet_file(tmp_path, a=column)).array[:, 0].tolist() == [1.0, np.inf]
+
+
+def test_a_whole_number_names_a_missing_label_that_a_column_with_gaps_has_as_a_float(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    pd.DataFrame({"a": np.arange(6.0), "kind": [0, 99, 1, None, 0, 1]}).to_parquet(path)
+    assert load(str(path), labels=("kind",), missing=("99",)).y.tolist() == [0, None, 1, None, 0, 1]

@@ -11,6 +11,8 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from partedvae import PartedVAE
+from partedvae.augmentation import Augmentation, change_pictures, changed, shift_pictures
+from partedvae.exchange import unrecognised
 from partedvae.extra_terms import Seen
 from partedvae.objective import Capacities, Objective, Weights
 from partedvae.precision import fastest
@@ -78,3 +80,20 @@ def test_a_fit_takes_it_up(able: dict[str, bool], expected: str, monkeypatch: py
     assert look.seen == expected
     assert all(weight.dtype == torch.float32 for weight in model.net_.parameters())
     assert np.isfinite(model.score_samples(x)).all()
+
+
+def test_what_a_swap_shows_is_judged_in_32_bits() -> None:
+    x = torch.rand(8, 1, 16, 16)
+    model = PartedVAE(hidden_dim=16, max_epochs=1, random_state=0).fit(x.numpy(), np.arange(8) % 2).net_
+    log_c = model.log_classes(model.encoder(x))
+    with torch.autocast("cpu", torch.bfloat16):
+        missed = unrecognised(model, log_c, model.decoder(torch.randn(8, model.partition.size)))
+    assert missed.dtype == torch.float32
+
+
+@pytest.mark.parametrize("change", [change_pictures, shift_pictures])
+def test_pictures_are_moved_in_32_bits(change: Augmentation) -> None:
+    x = torch.rand(8, 1, 64, 48)
+    exactly = changed(x, change, torch.Generator().manual_seed(0))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(changed(x, change, torch.Generator().manual_seed(0)), exactly)

@@ -223,3 +223,16 @@ def test_a_lost_process_ends_the_run_which_can_be_gone_on_with(tmp_path: Path) -
     assert "Traceback" not in said
     state = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)
     assert state["partedvae"]["steps_taken"] > 0
+
+
+def test_a_fit_of_one_device_takes_no_other_processes_for_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, y = np.random.default_rng(0).normal(size=(60, 4)), np.arange(60) % 2
+    settings: dict[str, Any] = {"u_dim": 2, "z_dim": 2, "hidden_dim": 8, "max_epochs": 2, "random_state": 0}
+    alone = PartedVAE(**settings).fit(x, y)
+    monkeypatch.setattr(distributed, "is_initialized", lambda: True)  # as of a script under torchrun
+    monkeypatch.setattr(distributed, "get_rank", lambda: 1)
+    monkeypatch.setattr(distributed, "get_world_size", lambda: 2)
+    assert processes.world() == (1, 2)
+    beside = PartedVAE(**settings).fit(x, y)
+    assert beside.history_ == alone.history_
+    assert processes.world() == (1, 2)

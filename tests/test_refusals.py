@@ -271,3 +271,16 @@ def test_pictures_for_validation_have_the_range_of_those_for_training(digits: Di
     x, y, _ = digits
     with pytest.raises(ValueError, match="X for validation goes from 0 up to 240"):
         quick().fit((255 * x).astype(np.uint8), y, validation_data=(240 * x, y))
+
+
+def test_features_beyond_what_a_bernoulli_likelihood_knows_are_refused_when_asked_about_too(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).integers(0, 2, (40, 6)).astype(float)
+    model = quick().fit(x, x[:, 0].astype(int))
+    assert model.likelihood_ == "bernoulli"
+    message = r"needs features in \[0, 1\]; X goes from 0 to 3\. Bring it to what fit saw"
+    for ask in (model.predict, model.score_samples, model.encode, model.reconstruct):
+        with pytest.raises(ValueError, match=message):
+            ask(3 * x)
+    with pytest.raises(ValueError, match="X for validation goes from 0 to 3"):
+        quick().fit(x, x[:, 0].astype(int), validation_data=(3 * x, None))
+    assert np.isfinite(model.score_samples(x / 2)).all()

@@ -334,3 +334,12 @@ def test_letters_that_no_font_has_are_told_once_and_others_are_drawn(tmp_path: P
     figure.texts[0].set_text("plain")
     figure.texts[1].set_text("ünï")
     save_png(tmp_path / "b.png", figure)
+
+
+def test_bytes_are_shown_as_the_numbers_that_a_model_of_such_has(digits: Digits) -> None:
+    x, y, _ = digits
+    whole = np.rint(x * 240)
+    model = PartedVAE(u_dim=2, z_dim=2, hidden_dim=16, max_epochs=1, random_state=0).fit(whole[:100], y[:100])
+    bytes_, codes_ = whole[:100].astype(np.uint8), encode_as(y[:100], 100, model.attributes_)
+    shown = Subject(model, bytes_, codes_, unseen=False).as_pictures(np.arange(100))
+    assert shown.max() == whole[:100].max()

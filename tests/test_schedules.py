@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from partedvae.config import Config, preset
 from partedvae.factory import Schedule
+from partedvae.plateau import Plateau
 from partedvae.schedules import SHARPEST, annealed, capacity, fading, sharpness
 
 
@@ -42,3 +45,28 @@ def test_a_fading_weight_is_all_of_it_then_falls_to_nothing(step: int, steps: in
     assert 1 >= fading(step, steps) >= fading(step + 1, steps) >= 0
     assert fading(min(step, steps), steps) == 1
     assert fading(2 * steps + step, steps) == 0
+
+
+@given(st.lists(st.floats(0.01, 1e6), min_size=5, max_size=30), st.sampled_from([0.01, 0.1]))
+def test_a_plateau_of_positive_losses_is_torchs(losses: list[float], share: float) -> None:
+    ours, torchs = (torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0) for _ in range(2))
+    plateau = Plateau(ours, share=share, factor=0.5, patience=1, cooldown=1)
+    theirs = ReduceLROnPlateau(torchs, threshold=share, factor=0.5, patience=1, cooldown=1)
+    for loss in losses:
+        plateau.step(loss)
+        theirs.step(loss)
+        assert ours.param_groups[0]["lr"] == torchs.param_groups[0]["lr"]
+
+
+@given(st.floats(1, 1e6), st.floats(1.0001, 3))
+def test_a_plateau_of_negative_losses_is_one(size: float, growth: float) -> None:
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    plateau = Plateau(optimizer, share=0.01, factor=0.5, patience=1)
+    for epoch in range(6):
+        plateau.step(-size * growth**-epoch)  # ever nearer to nought: worse
+    assert optimizer.param_groups[0]["lr"] < 1
+    falling = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    plateau = Plateau(falling, share=0.01, factor=0.5, patience=1)
+    for epoch in range(6):
+        plateau.step(-size * 1.1**epoch)
+    assert falling.param_groups[0]["lr"] == 1

@@ -5,13 +5,14 @@ from __future__ import annotations
 import multiprocessing
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import lightning.pytorch as lightning
 import numpy as np
@@ -436,3 +437,43 @@ def test_a_run_is_not_gone_on_with_on_other_data(digits: Digits, stopped: Path, 
     x, _, few = digits
     with pytest.raises(CheckpointError, match="on other observations or labels"):
         model().fit(*change(x, few), resume_from=stopped)
+
+
+class StopAt(Callback):
+    """Ends the process's part of a run, as a kill would, before a step."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_train_batch_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        if cast("Training", pl_module).steps_taken == self.step:
+            raise OSError("killed")
+
+
+def test_a_run_whose_epoch_was_cut_short_can_be_stopped_and_gone_on_with(digits: Digits, tmp_path: Path) -> None:
+    x, _, few = digits
+    options = {**ALL_EPOCHS, "max_epochs": 5}
+    model(**options, trainer_options={"max_steps": 2 * 6}).fit(x, few, checkpoints=tmp_path / "a", checkpoint_minutes=0)
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    unbroken = model(**options).fit(x, few, resume_from=tmp_path / "a")
+    for step in (7, 9):  # within the epoch after the one that was cut
+        killed = model(**options, trainer_options={"callbacks": [StopAt(step)]})
+        with pytest.raises(OSError, match="killed"):
+            killed.fit(x, few, checkpoints=tmp_path / "b", checkpoint_minutes=0, resume_from=tmp_path / "b")
+    assert_same(model(**options).fit(x, few, resume_from=tmp_path / "b"), unbroken)
+
+
+def test_noise_that_a_term_draws_goes_on_where_it_was(digits: Digits, tmp_path: Path) -> None:
+    def noisy(seen: Seen) -> torch.Tensor:
+        return (seen.codes * torch.randn_like(seen.codes)).sum()
+
+    x, _, few = digits
+    unbroken = model(extra_terms={"noisy": noisy}).fit(x, few)
+    before = torch.get_rng_state()
+    stopped = model(extra_terms={"noisy": noisy}, trainer_options={"callbacks": [StopAt(6)]})
+    with pytest.raises(OSError, match="killed"):
+        stopped.fit(x, few, checkpoints=tmp_path, checkpoint_minutes=0)
+    assert_same(model(extra_terms={"noisy": noisy}).fit(x, few, resume_from=tmp_path), unbroken)
+    assert torch.equal(torch.get_rng_state(), before)  # the user's
