@@ -10,9 +10,9 @@ import pytest
 import torch
 from lightning.pytorch.callbacks import Callback
 
-from partedvae import PartedVAE
+from partedvae import PartedVAE, exchange
 from partedvae.augmentation import Augmentation, change_pictures, changed, shift_pictures
-from partedvae.exchange import unrecognised
+from partedvae.divergences import kl_categorical
 from partedvae.extra_terms import Seen
 from partedvae.objective import Capacities, Objective, Weights
 from partedvae.precision import fastest
@@ -82,13 +82,21 @@ def test_a_fit_takes_it_up(able: dict[str, bool], expected: str, monkeypatch: py
     assert np.isfinite(model.score_samples(x)).all()
 
 
-def test_what_a_swap_shows_is_judged_in_32_bits() -> None:
+def test_what_a_swap_shows_is_judged_in_32_bits(monkeypatch: pytest.MonkeyPatch) -> None:
     x = torch.rand(8, 1, 16, 16)
     model = PartedVAE(hidden_dim=16, max_epochs=1, random_state=0).fit(x.numpy(), np.arange(8) % 2).net_
+    seen: list[torch.Tensor] = []
+
+    def noted(log_c: torch.Tensor, log_seen: torch.Tensor) -> torch.Tensor:
+        seen.append(log_seen)
+        return kl_categorical(log_c, log_seen)
+
+    monkeypatch.setattr(exchange, "kl_categorical", noted)
     log_c = model.log_classes(model.encoder(x))
     with torch.autocast("cpu", torch.bfloat16):
-        missed = unrecognised(model, log_c, model.decoder(torch.randn(8, model.partition.size)))
-    assert missed.dtype == torch.float32
+        exchange.unrecognised(model, log_c, model.decoder(torch.randn(8, model.partition.size)))
+    assert seen[0].dtype == torch.float32
+    assert torch.allclose(seen[0].exp().sum(dim=1), torch.ones(8), atol=1e-6)
 
 
 @pytest.mark.parametrize("change", [change_pictures, shift_pictures])
