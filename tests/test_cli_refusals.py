@@ -164,6 +164,8 @@ def test_what_cannot_be_written_to_is_one_line(tmp_path: Path) -> None:
         (("traverse", "RUN", "digits", "--code", "w", "-o", "x.png"), 2, "--code w"),
         (("traverse", "RUN", "digits", "--row", "5000", "-o", "x.png"), 2, "--row 5000"),
         (("generate", "TABLE", "-o", "x.png"), 2, "features"),
+        (("generate", "RUN", "-n", "1000000", "-o", "x.png"), 2, "less than or equal to 2500"),
+        (("swap", "RUN", "digits", "--styles", "5000", "-o", "x.png"), 2, "less than or equal to 100"),
         (("report", "OUT"), 1, "is not a run"),
         (("evaluate", "RUN", "--max-rows", "7"), 2, "--max-rows: is about DATA, and none is named"),
         (("train", "digits", "--devices", "²", "--out", "OUT"), 2, "--devices ²"),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from partedvae.cli.arguments import CountOption, DataArgument, PngOption, QuietOption, RunArgument, SeedOption
+from partedvae.cli.arguments import DataArgument, PngOption, QuietOption, RunArgument, SeedOption
 from partedvae.cli.errors import UsageError
 from partedvae.cli.loading import load_model, model_and_data
 from partedvae.cli.outputs import sources, writable
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from partedvae.data import Dataset
     from partedvae.estimator import PartedVAE
 
+_MOST = 2_500  # in a grid: fifty times fifty are as much as anybody looks at, or memory has room for
 _SHOWN = 5_000  # of observations that are not in memory, so many are read for a grid
 
 
@@ -31,7 +33,7 @@ def generate(
             help="class to draw; of several attributes ATTRIBUTE=CLASS,…; default: drawn by their proportions"
         ),
     ] = None,
-    n: CountOption = 64,
+    n: Annotated[int, typer.Option("-n", min=1, max=_MOST, help="how many")] = 64,
     seed: SeedOption = 0,
     quiet: QuietOption = False,
 ) -> None:
@@ -56,7 +58,7 @@ def swap(
     run: RunArgument,
     data: DataArgument,
     output: PngOption,
-    styles: Annotated[int, typer.Option(min=1, help="columns of the grid")] = 10,
+    styles: Annotated[int, typer.Option(min=1, max=100, help="columns of the grid")] = 10,
     seed: SeedOption = 0,
     quiet: QuietOption = False,
     *,
@@ -120,5 +122,7 @@ def _few(data: Dataset) -> Dataset:
     return data if in_memory(data.x) else data.take(random_rows(len(data), _SHOWN))
 
 
-def _in_rows(pictures: np.ndarray, per_row: int = 8) -> list[list[np.ndarray]]:
+def _in_rows(pictures: np.ndarray) -> list[list[np.ndarray]]:
+    """Eight in a row, or a square if they are more."""
+    per_row = max(8, math.ceil(math.sqrt(len(pictures))))
     return [list(pictures[start : start + per_row]) for start in range(0, len(pictures), per_row)]
