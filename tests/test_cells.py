@@ -19,6 +19,7 @@ from command_line import QUICK, call
 from partedvae import PartedVAE
 from partedvae.data import DataError, cache, load, omics
 from partedvae.data.sparse import SparseRows
+from partedvae.metrics.evaluation import _taught, evaluate
 
 Array = NDArray[Any]
 
@@ -252,3 +253,14 @@ def test_numbers_that_32_bits_cannot_tell_apart_are_refused(tmp_path: Path) -> N
         path = write(tmp_path / "cells.h5ad", shape(times))
         with pytest.raises(ValueError, match=r"(?i)column (g3|3) .*32"):
             quick().fit(load(str(path), missing=("Unknown",)))
+
+
+def test_cells_are_measured_by_the_genes_of_fit_only(tmp_path: Path) -> None:
+    path = write(tmp_path / "cells.h5ad", counts())
+    model = quick().fit(load(str(path)))
+    turned = anndata.read_h5ad(path)[:, ::-1].copy()
+    turned.write_h5ad(tmp_path / "turned.h5ad")
+    other = load(str(tmp_path / "turned.h5ad"))
+    for ask in (lambda: evaluate(model, other), lambda: _taught(model, other, 0)):
+        with pytest.raises(ValueError, match=r"feature 'g8' where fit saw 'g0'"):
+            ask()

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from partedvae import PartedVAE
-from partedvae.data import load
+from partedvae.data import Dataset, load
+from partedvae.data.dataset import Numbered
+from partedvae.labels import Attribute
 from partedvae.selection import covering, most_worth_labelling
 
 Array = NDArray[Any]
@@ -117,3 +119,32 @@ def test_a_data_set_has_its_labels_with_it(digits: tuple[PartedVAE, Array, Array
         model.suggest(few, 30, y=few.y)
     with pytest.raises(ValueError, match="n=30: should be a whole number from 1 to 20"):
         model.suggest(data.with_labels_of(range(20, len(data))), 30)
+
+
+def test_only_labels_of_the_models_own_attributes_say_what_is_left_to_label(fitted_two: PartedVAE) -> None:
+    x = np.random.default_rng(0).normal(size=(30, fitted_two.n_features_in_))
+    first, second = fitted_two.attributes_
+
+    def data(**columns: list[Any]) -> Dataset:
+        """Codes of attributes by their names; the model's have its classes, another two of its own."""
+        known = {attribute.name: attribute for attribute in fitted_two.attributes_}
+        attributes = tuple(known.get(name, Attribute(name, np.array(["p", "q"]))) for name in columns)
+        codes = np.array(list(columns.values())).reshape(len(columns), 30).T
+        return Dataset(x, codes, attributes, Numbered(range(30)))
+
+    half = [0, -1] * 15
+    for one in (data(), data(**{first.name: half}), data(**{first.name: half, second.name: [-1] * 30})):
+        assert len(fitted_two.suggest(one, 30, random_state=0)) == 30  # the other is missing everywhere
+    both = data(**{second.name: [0] * 30, "region": half, first.name: half})
+    assert sorted(fitted_two.suggest(both, 15, random_state=0)) == list(range(1, 30, 2))
+    with pytest.raises(ValueError, match="15"):
+        fitted_two.suggest(both, 16)
+
+
+def test_a_column_of_another_kind_is_no_label_of_the_only_attribute(digits: tuple[PartedVAE, Array, Array]) -> None:
+    fitted, x = digits[0], digits[1][:20]
+    half = np.array([[0], [-1]] * 10)
+    region, digit = Attribute("region", np.array(["p", "q"])), Attribute("number", np.arange(3))
+    assert len(fitted.suggest(Dataset(x, half, (region,), Numbered(range(20))), 20, random_state=0)) == 20
+    found = fitted.suggest(Dataset(x, half, (digit,), Numbered(range(20))), 10, random_state=0)
+    assert sorted(found) == list(range(1, 20, 2))

@@ -197,3 +197,15 @@ def test_a_setting_says_itself_whether_it_is_a_whole_number() -> None:
     assert 0 < threshold < 1
     assert isinstance(size, int)
     assert 10 <= size <= 50
+
+
+def test_a_study_that_cannot_begin_leaves_no_folder_and_takes_none_of_a_run(
+    parts: tuple[Dataset, Dataset], tmp_path: Path
+) -> None:
+    with pytest.raises(RunError, match=r"--storage: the database cannot be used"):
+        search(tmp_path / "new", *parts, SMALL, SPACE, 1, "foo")
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "run.json").write_text("{}")
+    with pytest.raises(RunError, match=r"holds a run\. A study needs a folder of its own"):
+        search(tmp_path, *parts, SMALL, SPACE, 1)
+    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]

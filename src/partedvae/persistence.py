@@ -192,7 +192,9 @@ def read_net(folder: Path, make: Callable[[], Net], digest: str | None) -> Net:
             expected = make().state_dict()
     except FileNotFoundError:
         raise ModelFileError(f"{path} is missing.") from None
-    except (OSError, SafetensorError, RuntimeError, OverflowError) as error:
+    except OSError as error:
+        raise ModelFileError(f"{path} cannot be read: {error.strerror or error}") from None
+    except (SafetensorError, RuntimeError, OverflowError) as error:
         reason = str(error).strip().splitlines()
         raise ModelFileError(f"{path} does not fit {CONFIG}: {reason[-1].strip() if reason else error}") from None
     for name in sorted(expected.keys() ^ found.keys()):

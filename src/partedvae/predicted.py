@@ -107,7 +107,7 @@ class Predicts(Fitted, ClassifierMixin):  # type: ignore[misc]  # scikit-learn h
         def features(rows: NDArray[np.int64]) -> Array:
             return hidden(net, rows_in_order(raw, torch.from_numpy(rows))).numpy()
 
-        return most_worth_labelling(labelled_rows(X, y, len(raw)), n, seed_of(random_state), features)
+        return most_worth_labelling(labelled_rows(X, y, len(raw), self.attributes_), n, seed_of(random_state), features)
 
     def _most_probable(self, X: Observed) -> Array:
         """Numbers of the most probable classes, (N, A)."""

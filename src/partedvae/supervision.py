@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -69,13 +70,31 @@ def known_as(X: Any, y: Any, n_rows: int, attributes: Sequence[Attribute], *, le
     return codes
 
 
-def labelled_rows(X: Any, y: Any, n_rows: int) -> NDArray[np.bool_]:
-    """Which observations miss no label, (N,). Of a data set where no label is missing, all are taken to be hidden."""
+def with_labels_of_model(data: Dataset, attributes: Sequence[Attribute]) -> Dataset:
+    """A data set with labels of a model's attributes alone: those that it lacks are missing everywhere.
+
+    They are found by name; where it has one and the model too, by a class that both know, whatever the names.
+    """
+    columns, found = [], []
+    for attribute in attributes:
+        own = next((a for a, own in enumerate(data.attributes) if own.name == attribute.name), None)
+        if own is None and len(data.attributes) == len(attributes) == 1:
+            own = 0 if set(data.attributes[0].classes.tolist()) & set(attribute.classes.tolist()) else None
+        columns.append(np.full(len(data), labels.MISSING) if own is None else data.codes[:, own])
+        found.append(attribute if own is None else data.attributes[own])
+    return replace(data, codes=np.stack(columns, axis=1), attributes=tuple(found))
+
+
+def labelled_rows(X: Any, y: Any, n_rows: int, attributes: Sequence[Attribute]) -> NDArray[np.bool_]:
+    """Which observations miss no label of a model's attributes, (N,).
+
+    Of a data set where none is missing, all are taken to be hidden.
+    """
     if not isinstance(X, Dataset):
         return np.zeros(n_rows, dtype=bool) if y is None else given_labels.complete(y, n_rows)
     if y is not None:
         raise ValueError(_GIVEN_TWICE)
-    complete = X.complete
+    complete = with_labels_of_model(X, attributes).complete
     return np.zeros_like(complete) if complete.all() else complete
 
 

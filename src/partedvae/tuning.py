@@ -29,7 +29,7 @@ from partedvae.layout import Layout
 from partedvae.metrics import leakage, negative_log_likelihood
 from partedvae.objective import targets_of
 from partedvae.persistence import ModelFileError, write_whole
-from partedvae.plans import RunError
+from partedvae.plans import RUN, RunError
 from partedvae.recorder import TrainingDivergedError
 from partedvae.same_study import require_same
 from partedvae.seeds import as_32_bits
@@ -159,9 +159,13 @@ def search(
     _check_enough(held_out)
     if storage is None and "?" in str(folder.resolve()):
         raise RunError(f"--out {folder}: a database cannot lie in a folder with a question mark in its name.")
-    folder.mkdir(parents=True, exist_ok=True)
+    if (folder / RUN).exists():
+        raise RunError(f"--out {folder}: holds a run. A study needs a folder of its own.")
+    if storage is None:
+        folder.mkdir(parents=True, exist_ok=True)
     with _quiet_optuna(verbose):
         study = _begun_or_new(folder, storage)
+        folder.mkdir(parents=True, exist_ok=True)  # of a database that cannot be used nothing is left
         choices = {name: part.values if isinstance(part, Choices) else None for name, part in space.items()}
         require_same(study, settings, choices, (training, held_out))
         # Of machines that share a study, none may try what another does.

@@ -83,13 +83,14 @@ def suggest(
     """
     from partedvae import plans
     from partedvae.persistence import write_whole
+    from partedvae.supervision import with_labels_of_model
     from partedvae.tables import suggestion_rows, write_csv
 
     target = writable(output, *TEXT, run=run, reads=sources(data, given))
     plan = plans.plan_of(run, data, given.get("split"))
     as_trained = {} if plan is None else plan.reading.model_dump(exclude_defaults=True)
     model, dataset = model_and_data(run, data, {**as_trained, **given}, quiet)
-    dataset = plans.still_to_label(plan, dataset)
+    dataset = plans.still_to_label(plan, with_labels_of_model(dataset, model.attributes_))
     if dataset.complete.all() and not quiet:
         typer.echo(f"All of {data} is labelled; this is what would be asked for first if none of it was.", err=True)
     with waiting("choosing", quiet):

@@ -130,6 +130,7 @@ class _Shown:
         codes, known = codes[rows], None
         if isinstance(X, Dataset):
             data = X.take(rows)
+            model.predict(data.take([0]))  # refuses names that are not those of fit, in which x has none
             x, known = data.array, data.factors if data.grid is not None else None
         else:
             if hasattr(X, "columns"):
@@ -318,6 +319,7 @@ def _with_interval(name: str, read: Leakage) -> dict[str, float]:
 
 def _taught(model: Any, oracle_data: Any, a: int) -> tuple[Array, Array]:
     if isinstance(oracle_data, Dataset):
+        model.predict(oracle_data.take([0]))
         x, codes = oracle_data.array, known_as(oracle_data, None, len(oracle_data), model.attributes_)
     else:
         x = _as_array(oracle_data[0])
