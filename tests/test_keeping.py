@@ -117,3 +117,10 @@ def test_a_model_is_not_loaded_while_first_weights_are_drawn(fitted: PartedVAE, 
         assert loading.is_alive()
     loading.join(30)
     assert not loading.is_alive()
+
+
+def test_a_model_is_not_saved_into_a_run_whose_figures_are_of_another(fitted: PartedVAE, tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"is a run, and its figures are of the model there\. Save to another folder"):
+        fitted.save(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]

@@ -30,7 +30,7 @@ from partedvae.inference import TooFarError
 from partedvae.late_labels import with_late_labels
 from partedvae.model import PartedModel
 from partedvae.observed import Observed, require_range
-from partedvae.persistence import SavedModel
+from partedvae.persistence import RUN_PLAN, SavedModel
 from partedvae.predicted import Predicts
 from partedvae.prior_fit import fit_prior
 from partedvae.processes import writes_files
@@ -318,7 +318,17 @@ class PartedVAE(Predicts, Encodes, Generates, BaseEstimator):  # type: ignore[mi
     # ---------------------------------------------------------------------------------------------------- keeping
 
     def save(self, path: str | Path) -> None:
-        """Write the fitted model to a folder: ``config.json``, ``model.safetensors``, ``history.csv``."""
+        """Write the fitted model to a folder: ``config.json``, ``model.safetensors``, ``history.csv``.
+
+        Raises:
+            ValueError: the folder is a run of the command line, whose data and figures would be said of this model.
+        """
+        if (Path(path) / RUN_PLAN).exists():
+            raise ValueError(f"{path} is a run, and its figures are of the model there. Save to another folder.")
+        self.save_in_run(path)
+
+    def save_in_run(self, path: str | Path) -> None:
+        """``save`` for who writes the run's plan and figures, too."""
         net = self._fitted_net()
         feature_names = getattr(self, "feature_names_in_", None)
         saved = SavedModel(

@@ -29,6 +29,7 @@ from partedvae.likelihoods import LikelihoodName
 
 FORMAT_VERSION = 1
 CONFIG, WEIGHTS, HISTORY = "config.json", "model.safetensors", "history.csv"
+RUN_PLAN = "run.json"  # of the command line: what the model beside it was trained on
 
 _DTYPES = re.compile(r"[<>|=]?(b1|[iu][1248]|f[248]|U\d{1,7}|O)")
 _LARGEST_CLASSES = 2**28  # bytes

@@ -14,9 +14,9 @@ from partedvae.data import DataError, Dataset, Reading, choose_labelled, hold_ou
 from partedvae.data.subsets import random_rows
 from partedvae.fingerprint import fingerprint_of
 from partedvae.layout import Layout
-from partedvae.persistence import ModelFileError, SavedSettings
+from partedvae.persistence import RUN_PLAN, ModelFileError, SavedSettings
 
-RUN, METRICS, REPORT, SKIPPED = "run.json", "metrics.json", "report.html", "skipped.csv"
+RUN, METRICS, REPORT, SKIPPED = RUN_PLAN, "metrics.json", "report.html", "skipped.csv"
 
 _TAUGHT = 10_000  # rows that the judge of swaps learns from
 

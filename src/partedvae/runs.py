@@ -83,7 +83,7 @@ def train(
     if not writes_files():
         return {}
     _forget_replaced(folder)
-    model.save(folder)
+    model.save_in_run(folder)
     figures = metrics(model, parts)
     write_json(folder / METRICS, figures)
     report(folder, model, plan, parts, figures)
