@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 from torch import Tensor
 
-from partedvae import PartedVAE, training
+from partedvae import PartedVAE, lessons
 from partedvae.augmentation import change_features
 from partedvae.networks import make_encoder
 from partedvae.partition import Partition
@@ -60,7 +60,7 @@ def test_features_have_smoothed_labels_and_no_guesses_unless_someone_says_otherw
         shares.append(share)
         return smoothed(targets, share, partition)
 
-    monkeypatch.setattr(training, "smoothed", noted)
+    monkeypatch.setattr(lessons, "smoothed", noted)
     x, y = load_digits(return_X_y=True)
     model = PartedVAE(**SMALL, **changed).fit(x[:100].reshape(100, *shape), y[:100])
     assert ("consistency" in model.history_[-1]) == guessing
@@ -86,7 +86,7 @@ def test_a_labelled_step_leaves_out_hidden_units_of_features_unless_someone_says
         shares.append(share)
         return gaps(encoder, x, share, generator)
 
-    monkeypatch.setattr(training, "gaps", noted)
+    monkeypatch.setattr(lessons, "gaps", noted)
     x, y = load_digits(return_X_y=True)
     PartedVAE(**SMALL, **changed).fit(x[:100].reshape(100, *shape), y[:100])
     assert set(shares) == {share}

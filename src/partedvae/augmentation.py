@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor
@@ -42,7 +43,8 @@ def changed(x: Tensor, augment: Augmentation, generator: torch.Generator) -> Ten
     Raises:
         ValueError: it gives something that is not observations like those that it got.
     """
-    with torch.autocast(x.device.type, enabled=False):
+    shortens = torch.amp.is_autocast_available(x.device.type)
+    with torch.autocast(x.device.type, enabled=False) if shortens else nullcontext():
         found = augment(x, generator)
     if not isinstance(found, Tensor) or found.shape != x.shape:
         what = f"of shape {tuple(found.shape)}" if isinstance(found, Tensor) else f"a {type(found).__name__}"

@@ -9,7 +9,7 @@ import signal
 import threading
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -147,7 +147,7 @@ def fit(
         )
         held_out = validation and validation_loader(validation.x, validation.labels, max(256, config.batch_size))
         try:
-            with memory.kept(), processes.alone(trainer.world_size == 1):
+            with memory.kept(), processes.alone() if trainer.world_size == 1 else nullcontext():
                 trainer.fit(module, loader, held_out, ckpt_path=resume_from, weights_only=True if resume_from else None)
         except SIGTERMException:  # before the first step, or without checkpoints: Lightning's status would be 0
             raise SystemExit(128 + signal.SIGTERM) from None

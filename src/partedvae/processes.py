@@ -4,30 +4,39 @@ from __future__ import annotations
 
 import math
 import os
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import Any
 
 import torch
 from torch import Tensor, distributed
 
-_ALONE = ContextVar("alone", default=False)
+_lock = threading.Lock()
+_n_alone = 0
+_alone = False  # not the number, by which torch would compile a step anew for each fit of another thread
 
 
 @contextmanager
-def alone(is_alone: bool) -> Iterator[None]:
-    """Whether a fit in this context is of this process only, though others may be there that do something else."""
-    token = _ALONE.set(is_alone)
+def alone() -> Iterator[None]:
+    """While a fit is of this process only, though others may be there that do something else."""
+    _count(1)
     try:
         yield
     finally:
-        _ALONE.reset(token)
+        _count(-1)
+
+
+def _count(more: int) -> None:
+    global _n_alone, _alone
+    with _lock:
+        _n_alone += more
+        _alone = _n_alone > 0
 
 
 def world() -> tuple[int, int]:
     """This process's number, and how many there are that train together."""
-    if not _ALONE.get() and distributed.is_available() and distributed.is_initialized():
+    if not _alone and distributed.is_available() and distributed.is_initialized():
         return distributed.get_rank(), distributed.get_world_size()
     return 0, 1
 
