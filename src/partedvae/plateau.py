@@ -33,7 +33,7 @@ class Plateau(ReduceLROnPlateau):
         super().__init__(optimizer, threshold_mode="abs", **options)
         self.share = share
 
-    def step(self, metrics: Any, epoch: int | None = None) -> None:  # type: ignore[override]  # as torch's own
+    def step(self, metrics: Any, epoch: int | None = None) -> None:  # type: ignore[override]  # torch's differs from its base, too
         """Look at a loss, and lower the rates if it is not among the better ones for too long."""
         self.threshold = self.share * abs(self.best) if math.isfinite(self.best) else 0.0
         super().step(metrics, epoch)

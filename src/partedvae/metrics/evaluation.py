@@ -130,11 +130,11 @@ class _Shown:
         codes, known = codes[rows], None
         if isinstance(X, Dataset):
             data = X.take(rows)
-            model.predict(data.take([0]))  # refuses names that are not those of fit, in which x has none
+            _require_names(model, data)
             x, known = data.array, data.factors if data.grid is not None else None
         else:
             if hasattr(X, "columns"):
-                model.predict(X[:1])  # refuses names that are not those of fit
+                _require_names(model, X[:1])
             x = X.tocsr()[rows].toarray() if issparse(X) else _as_array(X)[rows]
         x = _as_the_model_takes(model, x)
         if factors is not None:
@@ -319,13 +319,21 @@ def _with_interval(name: str, read: Leakage) -> dict[str, float]:
 
 def _taught(model: Any, oracle_data: Any, a: int) -> tuple[Array, Array]:
     if isinstance(oracle_data, Dataset):
-        model.predict(oracle_data.take([0]))
+        _require_names(model, oracle_data)
         x, codes = oracle_data.array, known_as(oracle_data, None, len(oracle_data), model.attributes_)
     else:
         x = _as_array(oracle_data[0])
         codes = encode_as(oracle_data[1], len(x), model.attributes_)
     known = codes[:, a] != MISSING
     return _as_the_model_takes(model, x[known]), codes[known, a]
+
+
+def _require_names(model: Any, X: Any) -> None:
+    """Refuse features whose names are not those of fit: the numbers alone, which are measured, have none."""
+    if not isinstance(X, Dataset):
+        model.predict(X)
+    elif X.feature_names:
+        model.predict(X.take([0]))
 
 
 def _as_array(X: Any) -> Array:
