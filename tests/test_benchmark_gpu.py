@@ -10,9 +10,10 @@ from partedvae import compiling
 
 @pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # torch says so of a part of itself
 def test_every_loop_is_timed_and_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(compiling, "compiled", lambda function, _: function)
+    monkeypatch.setattr(compiling, "compiled", lambda function: function)
     monkeypatch.setattr(gpu, "SIDE", 8)
     monkeypatch.setattr(gpu, "ROUNDS", 1)
+    monkeypatch.setattr(gpu, "ROWS", 100)
     found = gpu.case(16, "bf16-mixed", n_batches=4, accelerator="cpu")
     assert list(found["steps_per_second"]) == ["floor", "plain loop", "fit", "fit, compiled"]
     assert all(rate > 0 for rate in found["steps_per_second"].values())

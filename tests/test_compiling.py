@@ -17,10 +17,10 @@ from torch.utils._pytree import tree_leaves
 from partedvae import PartedVAE, compiling
 from partedvae.batches import Batch, Draw, Rows
 from partedvae.checkpoint_files import CheckpointError
+from partedvae.compiling import CompileError
 from partedvae.config import Config
 from partedvae.extra_terms import Seen
 from partedvae.factory import Schedule
-from partedvae.fitting import CompileError
 from partedvae.layout import Layout
 from partedvae.likelihoods import Bernoulli
 from partedvae.model import PartedModel
@@ -67,7 +67,7 @@ def traced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Torch traces all of a step, or fails, and does with it what it does anyhow, which is sooner done."""
     seen: list[str] = []
 
-    def through(function: Callable[..., Any], device: torch.device) -> Callable[..., Any]:
+    def through(function: Callable[..., Any]) -> Callable[..., Any]:
         whole: Callable[..., Any] = torch.compile(
             compiling.with_code_of_its_own(function), dynamic=False, fullgraph=True, backend="aot_eager"
         )

@@ -1,4 +1,4 @@
-"""What a step computes, through torch's compiler: on a GPU few launches of large kernels instead of many small ones."""
+"""What a step computes, through torch's compiler: few large kernels instead of many small ones."""
 
 from __future__ import annotations
 
@@ -11,21 +11,23 @@ Given = ParamSpec("Given")
 Found = TypeVar("Found")
 
 
-def compiled(function: Callable[Given, Found], device: torch.device) -> Callable[Given, Found]:
+class CompileError(RuntimeError):
+    """Torch's compiler has failed: there is no compiler of C++ on this machine, or it does not know this step."""
+
+
+def compiled(function: Callable[Given, Found]) -> Callable[Given, Found]:
     """A function of tensors, compiled for the shapes that it is called with, for each anew.
 
-    On a GPU its kernels are recorded, and from then on launched all at once (CUDA graphs). The first call takes up to a
-    minute. What is drawn by chance has to be among the arguments: the compiler knows no generator of ours.
+    The first call takes up to a minute. What is drawn by chance has to be among the arguments: the compiler knows no
+    generator of ours.
 
     Args:
         function: pure, or what it changes is changed in place.
-        device: that the tensors are on.
 
     Source: Ansel et al. 2024, *PyTorch 2: faster machine learning through dynamic Python bytecode transformation and
     graph compilation*.
     """
-    mode = "reduce-overhead" if device.type == "cuda" else "default"
-    return torch.compile(with_code_of_its_own(function), dynamic=False, mode=mode)
+    return torch.compile(with_code_of_its_own(function), dynamic=False)
 
 
 def with_code_of_its_own(function: Callable[Given, Found]) -> Callable[Given, Found]:

@@ -23,6 +23,7 @@ from partedvae.augmentation import Augmentation
 from partedvae.batches import Batch, Observations, training_loader, validation_loader
 from partedvae.checkpoint_files import MINUTES, CheckpointError
 from partedvae.checkpoints import Checkpoints, KeepBest, StopEarly, SyncedFiles
+from partedvae.compiling import CompileError
 from partedvae.config import Config
 from partedvae.data.stream import Stream
 from partedvae.extra_terms import Term
@@ -45,10 +46,6 @@ _quieted: list[list[int]] = []  # what the loggers' levels were, for each fit th
 _NO_MEMORY = re.compile("allocate memory|out of memory", re.IGNORECASE)
 _COMPILER = ("torch._dynamo", "torch._inductor")
 _LOST = re.compile("gloo|nccl|connection|peer", re.IGNORECASE)
-
-
-class CompileError(RuntimeError):
-    """Torch's compiler has failed: there is no compiler of C++ on this machine, or it does not know this step."""
 
 
 class ProcessLostError(RuntimeError):

@@ -33,7 +33,7 @@ class Lesson:
     targets: Tensor
     left: list[Tensor]
     guesses: Tensor | None = None
-    weight: float = 0.0
+    weight: float | Tensor = 0.0
 
 
 class Lessons:
@@ -60,21 +60,30 @@ class Lessons:
         """Whether observations without a label are shown too."""
         return bool(self._config.supervised and self._teaching.consistency)
 
-    def of(self, batch: Batch, guessed: tuple[Tensor, Tensor] | None, step: int, noise: torch.Generator) -> Lesson:
+    def weight(self, step: int) -> float:
+        """How much guesses count after so many steps: less and less, and at last not at all."""
+        return self._teaching.consistency * fading(step, self._config.consistency_steps) if self.with_guesses else 0.0
+
+    def of(
+        self,
+        batch: Batch,
+        guessed: tuple[Tensor, Tensor] | None,
+        weight: float | Tensor,
+        noise: torch.Generator,
+    ) -> Lesson:
         """The lesson of a batch.
 
         Args:
             batch: as it was given.
             guessed: observations (M, …) as the networks see them, and their guesses (M, ΣK).
-            step: how many steps have been taken; guesses count less and less.
+            weight: of guesses; a tensor is more than 0.
             noise: what chance is drawn from.
         """
         layout, labelled = self._model.partition, self._model.scaling(batch.x_labelled)
         targets = smoothed(targets_of(batch.labels, layout), self._teaching.smoothing, layout)
         if guessed is None:
             return Lesson(labelled, targets, self._gaps(labelled, noise))
-        weight = self._teaching.consistency * fading(step, self._config.consistency_steps)
-        if not weight:
+        if not isinstance(weight, Tensor) and not weight:
             if not self._as_they_are:
                 labelled, targets = blended(changed(labelled, self._augment, noise), targets, noise)
             return Lesson(labelled, targets, self._gaps(labelled, noise))

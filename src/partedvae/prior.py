@@ -59,6 +59,11 @@ class MixturePrior(nn.Module):
         self.register_buffer("attribute", torch.tensor(partition.attribute_of_class), persistent=False)
 
     @property
+    def waits(self) -> bool:
+        """Whether the pairs of classes that matter are looked for, which on a GPU means to wait for it."""
+        return max(self.partition.class_sizes) > _MANY_CLASSES
+
+    @property
     def logvar(self) -> Tensor:
         """Ln σ² of each class, (ΣK, d_u), in [−3, 1]."""
         return 2 * self.raw_logvar.tanh() - 1

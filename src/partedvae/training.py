@@ -22,6 +22,7 @@ from partedvae.late_labels import Waiting
 from partedvae.lessons import Lessons
 from partedvae.model import PartedModel
 from partedvae.plateau import Plateau
+from partedvae.recorded import Recorded
 from partedvae.recorder import HINT, Record, Recorder, TrainingDivergedError, all_finite, require_finite
 from partedvae.same_run import SameRun
 from partedvae.schedules import annealed, capacity
@@ -62,6 +63,7 @@ class Training(lightning.LightningModule):
         self.n_batches = n_batches
         self.lessons = Lessons(model, config, augment)
         self._of_users = bool(extra_terms) or augment is not None  # which may draw from torch's global generator
+        self._changed_by_user = augment is not None
         self.step = Step(model, config, schedule, self.lessons.with_guesses, n_processes, extra_terms)
         self.average = Average(model, config.averaged_steps) if config.averaged_steps > 1 else None
         self.automatic_optimization = False
@@ -83,9 +85,10 @@ class Training(lightning.LightningModule):
         groups: list[dict[str, Any]] = [{"params": rest}]
         if scale:
             groups.append({"params": scale, "lr": _SCALE_LR * config.lr})
-        fused = self.device.type in ("cpu", "cuda")
-        main = Adam(groups, lr=config.lr, fused=fused)
-        labelled = Adam(supervised, lr=config.lr_labelled, fused=fused)
+        on_gpu = self.device.type == "cuda"
+        fused = on_gpu or self.device.type == "cpu"
+        main = Adam(groups, lr=config.lr, fused=fused, capturable=on_gpu)
+        labelled = Adam(supervised, lr=config.lr_labelled, fused=fused, capturable=on_gpu)
         if config.lr_patience is None:
             return [main, labelled], []
         # Thresholds and cooldowns as published.
@@ -101,9 +104,14 @@ class Training(lightning.LightningModule):
         self.noise = torch.Generator(self.device).manual_seed(mixed(self.seed, rank) if rank else self.seed)
         if self._noise_state is not None:
             self.noise.set_state(self._noise_state)
+        self._recorded: dict[tuple[Any, ...], Recorded] = {}
         if self.compiled:
-            self._compiled_codes = compiling.compiled(self.step.codes, self.device)
-            self._compiled_classes = compiling.compiled(self.step.classes, self.device)
+            self._compiled_codes = compiling.compiled(self.step.codes)
+            self._compiled_classes = compiling.compiled(self.step.classes)
+
+    def on_fit_end(self) -> None:
+        """Give back what recorded steps keep of a GPU's memory."""
+        self._recorded.clear()
 
     def on_train_start(self) -> None:
         """Go on within the epoch if it was begun before."""
@@ -125,39 +133,72 @@ class Training(lightning.LightningModule):
         """
         self.steps_taken += 1
         self._batches_done += 1
-        if self.compiled:
-            torch.compiler.cudagraph_mark_step_begin()  # what the last step's kernels left may be written over
+        if self.config.supervised:
+            self._anneal(self._both_optimizers()[1])
+        learn = self._launch if self._records(batch.x) else self._learn
+        values = learn(batch, self.steps_taken, self.lessons.weight(self.steps_taken))
+        if self.average is not None:
+            self.average.follow(self.model, self.steps_taken)
+        self._train.add(values, len(batch.x), self.steps_taken)
+
+    def _learn(self, batch: Batch, number: int | Tensor, weight: float | Tensor) -> Values:
+        """What both optimisers descend, by name; steps and weights of guesses are numbers, or tensors if recorded."""
         x = self.model.scaling(batch.x)
         guesses = self.step.guesses
         known = self._learn_classes(batch) if guesses is None else {}
-        terms, log_c = self._learn_codes(x)
+        terms, log_c = self._learn_codes(x, number)
         if guesses is not None:
-            known = self._learn_classes(batch, (x, guesses(log_c)))
-        if self.average is not None:
-            self.average.follow(self.model, self.steps_taken)
-        self._train.add({**terms, **known}, len(x), self.steps_taken)
+            known = self._learn_classes(batch, (x, guesses(log_c)), weight)
+        return {**terms, **known}
 
-    def _learn_codes(self, x: Tensor) -> tuple[Values, Tensor]:
+    def _launch(self, batch: Batch, number: int, weight: float) -> Values:
+        """``_learn`` as the GPU has recorded it, of batches of these shapes while guesses count, or no longer."""
+        groups = [group for optimizer in self._both_optimizers() for group in optimizer.param_groups]
+
+        def learn(given: list[Tensor], numbers: list[Tensor]) -> Values:
+            step, of_guesses, *rates = numbers
+            usual = [group["lr"] for group in groups]
+            for group, rate in zip(groups, rates, strict=True):
+                group["lr"] = rate
+            try:
+                return self._learn(Batch(*given), step, of_guesses if weight else 0.0)
+            finally:
+                for group, rate in zip(groups, usual, strict=True):
+                    group["lr"] = rate
+
+        key = (bool(weight), *(part.shape for part in batch))
+        if key not in self._recorded:
+            self._recorded[key] = Recorded(learn, self.noise, self.device)
+        recorded = self._recorded[key]
+        if recorded.is_recorded:  # the optimisers are not run, which else tell Lightning
+            taken = self.trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress
+            for _ in range(1 + self.config.supervised):
+                taken.increment_ready()
+                taken.increment_completed()
+        return recorded(batch, [number, weight, *(group["lr"] for group in groups)])
+
+    def _learn_codes(self, x: Tensor, number: int | Tensor) -> tuple[Values, Tensor]:
         """A step of the main optimiser; the terms, and what was said of classes."""
         main, _ = self._both_optimizers()
-        noise, number = self.step.noise(x, self.noise), self.steps_taken
+        noise = self.step.noise(x, self.noise)
         if self._compiles(x):
-            loss, terms, log_c = self._compiled_codes(x, noise, x.new_full((), number))
+            counted = number if isinstance(number, Tensor) else x.new_full((), number)
+            loss, terms, log_c = self._compiled_codes(x, noise, counted)
         else:
             loss, terms, log_c = self.step.codes(x, noise, number)
         if not self._descend(main, loss):
             self._stop(terms, lambda: self.step.drawn(x, noise, number)[1].weighted)
         return terms, log_c
 
-    def _learn_classes(self, batch: Batch, guessed: tuple[Tensor, Tensor] | None = None) -> Values:
+    def _learn_classes(
+        self, batch: Batch, guessed: tuple[Tensor, Tensor] | None = None, weight: float | Tensor = 0.0
+    ) -> Values:
         """A step of the labelled optimiser; its terms, weights included."""
         _, labelled = self._both_optimizers()
-        terms = self._supervision(batch, guessed)
+        terms = self._supervision(batch, guessed, weight)
         known = {name: loss.detach() for name, loss in terms.items()}
-        if self.config.supervised:
-            self._anneal(labelled)
-            if not self._descend(labelled, torch.stack(list(terms.values())).sum()):
-                self._stop(known, lambda: self._supervision(batch, guessed))
+        if self.config.supervised and not self._descend(labelled, torch.stack(list(terms.values())).sum()):
+            self._stop(known, lambda: self._supervision(batch, guessed, weight))
         return known
 
     def validation_step(self, batch: LabelledBatch, batch_idx: int) -> None:
@@ -260,9 +301,19 @@ class Training(lightning.LightningModule):
         """Whether a batch has the usual size: for that of the last one alone it would be compiled once more."""
         return self.compiled and (len(x) == self.config.batch_size or self.n_batches == 1)
 
-    def _supervision(self, batch: Batch, guessed: tuple[Tensor, Tensor] | None) -> Values:
+    def _records(self, x: Tensor) -> bool:
+        """Whether a GPU may record the step: nothing in it waits for the device, and all is done by the device."""
+        return (
+            self._compiles(x)
+            and self.device.type == "cuda"
+            and not self._changed_by_user
+            and not self.model.prior.waits
+            and self.trainer.precision != "16-mixed"  # whose scale is read off the device
+        )
+
+    def _supervision(self, batch: Batch, guessed: tuple[Tensor, Tensor] | None, weight: float | Tensor = 0.0) -> Values:
         """What the labelled optimiser descends, by name, weights included; of observations with guesses if given."""
-        lesson = self.lessons.of(batch, guessed, self.steps_taken, self.noise)
+        lesson = self.lessons.of(batch, guessed, weight, self.noise)
         teach = self._compiled_classes if self._compiles(batch.x) else self.step.classes
         known = teach(lesson.x, lesson.targets, lesson.left, lesson.guesses)
         if guessed is None:

@@ -1,0 +1,140 @@
+"""A step that a GPU has recorded learns what it would have learned, on a GPU if there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from lightning.pytorch import Callback
+from numpy.typing import NDArray
+from sklearn.datasets import load_digits
+from torch import Tensor
+
+from partedvae import PartedVAE, compiling, recorded
+from partedvae.compiling import CompileError
+from partedvae.extra_terms import Seen
+from partedvae.recorded import Recorded
+from partedvae.training import Training
+
+# Torch says of parts of itself, which its compiler loads and makes, that they are old.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning"),
+]
+
+History = Sequence[Mapping[str, float]]
+
+SETTINGS: dict[str, Any] = {"u_dim": 2, "z_dim": 2, "hidden_dim": 16, "max_epochs": 6, "random_state": 0}
+PICTURES: dict[str, Any] = {"consistency_steps": 4, "averaged_steps": 5}
+FEATURES: dict[str, Any] = {"u_dim": 1, "consistency": 2.0, "consistency_steps": 4}
+PUBLISHED: dict[str, Any] = {
+    "consistency": 0,
+    "gamma_zc": 0,
+    "gamma_swap": 0,
+    "averaged_steps": 0,
+    "label_smoothing": 0,
+    "labelled_dropout": 0,
+    "lr_patience": 0,
+}
+
+on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+
+
+class Steps(Callback):
+    """How many steps of optimisers Lightning has counted."""
+
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+        """Look."""
+        self.counted = trainer.global_step
+
+
+def digits() -> tuple[NDArray[Any], NDArray[Any]]:
+    """Two batches of 64 and one of 22, a third of them labelled."""
+    x, y = load_digits().images[:150], load_digits().target[:150]
+    return x, np.where(np.arange(150) < 50, y, -1)
+
+
+def history(flat: bool = False, **more: Any) -> tuple[History, int]:
+    options = {"accelerator": "cpu", **more.pop("trainer_options", {})}
+    x, y = digits()
+    steps = Steps()
+    model = PartedVAE(**{**SETTINGS, **more}, trainer_options={**options, "callbacks": [steps]})
+    return model.fit(x.reshape(len(x), -1) if flat else x, y).history_, steps.counted
+
+
+def assert_alike(first: History, second: History, rel: float) -> None:
+    for one, other in zip(first, second, strict=True):
+        assert one == pytest.approx(other, rel=rel, abs=rel)
+
+
+@pytest.fixture
+def launches(monkeypatch: pytest.MonkeyPatch) -> list[Recorded]:
+    """A processor does what a recorded step would, from where a GPU would find its numbers."""
+    seen: list[Recorded] = []
+
+    class Graph:
+        replay: Callable[[], None]
+
+    class Stream:
+        def __init__(self, *_: Any) -> None: ...
+        def wait_stream(self, other: Any) -> None: ...
+
+    def record(self: Recorded) -> None:
+        def replay() -> None:
+            seen.append(self)
+            self._found.update(self._function(self._given, self._numbers))
+
+        self._graph.replay = replay  # type: ignore[method-assign]
+
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
+    monkeypatch.setattr(torch.cuda, "Stream", Stream)
+    monkeypatch.setattr(torch.cuda, "current_stream", Stream)
+    monkeypatch.setattr(torch.cuda, "stream", lambda _: nullcontext())
+    monkeypatch.setattr(Recorded, "_record", record)
+    monkeypatch.setattr(Training, "_records", Training._compiles)
+    monkeypatch.setattr(compiling, "compiled", lambda function: function)
+    return seen
+
+
+@pytest.mark.parametrize(("settings", "flat"), [(PICTURES, False), (FEATURES, True), (PUBLISHED, False)])
+def test_a_step_finds_its_numbers_where_it_was_recorded(
+    settings: dict[str, Any], flat: bool, launches: list[Recorded]
+) -> None:
+    options = {"precision": "64-true"}
+    through, _ = history(flat, **settings, trainer_options={**options, "compile": True})
+    # Rates and the number of the step have 32 bits there.
+    assert_alike(through, history(flat, **settings, trainer_options=options)[0], rel=1e-5)
+    phases = {id(one): launches.count(one) for one in launches}
+    whole = SETTINGS["max_epochs"] * 2  # batches of the usual size
+    assert sum(phases.values()) == whole - recorded._FIRST * len(phases) if settings is PUBLISHED else phases
+
+
+@on_gpu
+@pytest.mark.parametrize(
+    ("settings", "flat", "compiles"),
+    [(PICTURES, False, False), (FEATURES, True, False), (PUBLISHED, False, False), (PUBLISHED, False, True)],
+)
+def test_a_gpu_that_has_recorded_a_step_learns_the_same(
+    settings: dict[str, Any], flat: bool, compiles: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not compiles:
+        monkeypatch.setattr(compiling, "compiled", lambda function: function)
+    options = {"accelerator": "gpu", "devices": 1}
+    plain, counted = history(flat, **settings, trainer_options=options)
+    through, also = history(flat, **settings, trainer_options={**options, "compile": True})
+    assert also == counted
+    assert_alike(through, plain, rel=2e-3)
+
+
+@on_gpu
+def test_a_term_that_waits_for_the_gpu_is_said_to() -> None:
+    def waiting(seen: Seen) -> Tensor:
+        return seen.codes.sum() * (1e-9 if float(seen.codes[0, 0]) > 0 else 0)
+
+    options = {"accelerator": "gpu", "devices": 1, "compile": True}
+    with pytest.raises(CompileError, match="could not record the step"):
+        history(**PUBLISHED, extra_terms={"waiting": waiting}, trainer_options=options)
