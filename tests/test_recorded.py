@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from lightning.pytorch import Callback
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim import Adam
 
 from partedvae import PartedVAE, compiling, recorded
-from partedvae.compiling import CompileError
+from partedvae.compiling import CompiledAdam, CompileError
 from partedvae.extra_terms import Seen
+from partedvae.patches import patches, summed
 from partedvae.recorded import Recorded
 from partedvae.training import Training
 
@@ -95,37 +101,38 @@ def launches(monkeypatch: pytest.MonkeyPatch) -> list[Recorded]:
     monkeypatch.setattr(torch.cuda, "current_stream", Stream)
     monkeypatch.setattr(torch.cuda, "stream", lambda _: nullcontext())
     monkeypatch.setattr(Recorded, "_record", record)
-    monkeypatch.setattr(Training, "_records", Training._compiles)
+    monkeypatch.setattr(Training, "_recordable", property(lambda self: self.compiled))
     monkeypatch.setattr(compiling, "compiled", lambda function: function)
+    monkeypatch.setattr(compiling, "CompiledAdam", partial(Adam, fused=True))
     return seen
 
 
-@pytest.mark.parametrize(("settings", "flat"), [(PICTURES, False), (FEATURES, True), (PUBLISHED, False)])
+@pytest.mark.parametrize(("chosen", "flat"), [(PICTURES, False), (FEATURES, True), (PUBLISHED, False)])
 def test_a_step_finds_its_numbers_where_it_was_recorded(
-    settings: dict[str, Any], flat: bool, launches: list[Recorded]
+    chosen: dict[str, Any], flat: bool, launches: list[Recorded]
 ) -> None:
     options = {"precision": "64-true"}
-    through, _ = history(flat, **settings, trainer_options={**options, "compile": True})
+    through, _ = history(flat, **chosen, trainer_options={**options, "compile": True})
     # Rates and the number of the step have 32 bits there.
-    assert_alike(through, history(flat, **settings, trainer_options=options)[0], rel=1e-5)
+    assert_alike(through, history(flat, **chosen, trainer_options=options)[0], rel=1e-5)
     phases = {id(one): launches.count(one) for one in launches}
     whole = SETTINGS["max_epochs"] * 2  # batches of the usual size
-    assert sum(phases.values()) == whole - recorded._FIRST * len(phases) if settings is PUBLISHED else phases
+    assert sum(phases.values()) == whole - recorded._FIRST * len(phases) if chosen is PUBLISHED else phases
 
 
 @on_gpu
 @pytest.mark.parametrize(
-    ("settings", "flat", "compiles"),
+    ("chosen", "flat", "compiles"),
     [(PICTURES, False, False), (FEATURES, True, False), (PUBLISHED, False, False), (PUBLISHED, False, True)],
 )
 def test_a_gpu_that_has_recorded_a_step_learns_the_same(
-    settings: dict[str, Any], flat: bool, compiles: bool, monkeypatch: pytest.MonkeyPatch
+    chosen: dict[str, Any], flat: bool, compiles: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not compiles:
         monkeypatch.setattr(compiling, "compiled", lambda function: function)
     options = {"accelerator": "gpu", "devices": 1}
-    plain, counted = history(flat, **settings, trainer_options=options)
-    through, also = history(flat, **settings, trainer_options={**options, "compile": True})
+    plain, counted = history(flat, **chosen, trainer_options=options)
+    through, also = history(flat, **chosen, trainer_options={**options, "compile": True})
     assert also == counted
     assert_alike(through, plain, rel=2e-3)
 
@@ -138,3 +145,49 @@ def test_a_term_that_waits_for_the_gpu_is_said_to() -> None:
     options = {"accelerator": "gpu", "devices": 1, "compile": True}
     with pytest.raises(CompileError, match="could not record the step"):
         history(**PUBLISHED, extra_terms={"waiting": waiting}, trainer_options=options)
+
+
+def test_a_compiled_adam_takes_adams_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
+    start = torch.randn(5, 3, dtype=torch.float64)
+    ours, torchs = (nn.Parameter(start.clone()) for _ in range(2))
+    compiled, plain = CompiledAdam([ours], lr=0.1), Adam([torchs], lr=0.1)
+    rate = torch.tensor(0.1)
+    compiled.param_groups[0]["lr"] = rate
+    for number in range(1, 6):
+        plain.param_groups[0]["lr"] = 0.1 / number
+        rate.fill_(0.1 / number)
+        for weight, optimizer in ((ours, compiled), (torchs, plain)):
+            optimizer.zero_grad()
+
+            def of_weight(weight: Tensor = weight) -> None:
+                (weight.sin() * torch.arange(3)).sum().backward()
+
+            optimizer.step(of_weight)
+        torch.testing.assert_close(ours, torchs, rtol=1e-4, atol=1e-5)  # the rate has 32 bits
+    assert not torch.equal(ours, start)
+
+
+@given(
+    channels=st.integers(1, 4),
+    size=st.tuples(st.integers(2, 9), st.integers(2, 9)),
+    more=st.tuples(st.integers(0, 1), st.integers(0, 1)),
+)
+@settings(deadline=None, max_examples=30)
+def test_products_of_patches_are_convolutions(channels: int, size: tuple[int, int], more: tuple[int, int]) -> None:
+    def assert_equal(one: Tensor, other: Tensor, *inputs: Tensor) -> None:
+        torch.testing.assert_close(one, other)
+        upstream = torch.randn_like(one)
+        both = (torch.autograd.grad(result, inputs, upstream) for result in (one, other))
+        for gradient, expected in zip(*both, strict=True):
+            torch.testing.assert_close(gradient, expected)
+
+    def numbers(*shape: int) -> Tensor:
+        return torch.randn(shape, dtype=torch.float64).requires_grad_()
+
+    x, weight = numbers(2, channels, *size), numbers(5, channels, 4, 4)
+    halved = F.linear(patches(x), weight.flatten(1)).movedim(-1, 1)
+    assert_equal(halved, F.conv2d(x, weight, stride=2, padding=1), x, weight)
+    h = numbers(2, 5, *size)
+    doubled = summed(h.movedim(1, -1) @ weight.flatten(1), channels, more)
+    assert_equal(doubled, F.conv_transpose2d(h, weight, stride=2, padding=1, output_padding=more), h, weight)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NoReturn
 
 import lightning.pytorch as lightning
@@ -85,10 +86,8 @@ class Training(lightning.LightningModule):
         groups: list[dict[str, Any]] = [{"params": rest}]
         if scale:
             groups.append({"params": scale, "lr": _SCALE_LR * config.lr})
-        on_gpu = self.device.type == "cuda"
-        fused = on_gpu or self.device.type == "cpu"
-        main = Adam(groups, lr=config.lr, fused=fused, capturable=on_gpu)
-        labelled = Adam(supervised, lr=config.lr_labelled, fused=fused, capturable=on_gpu)
+        adam = compiling.CompiledAdam if self._recordable else partial(Adam, fused=self.device.type in ("cpu", "cuda"))
+        main, labelled = adam(groups, lr=config.lr), adam(supervised, lr=config.lr_labelled)
         if config.lr_patience is None:
             return [main, labelled], []
         # Thresholds and cooldowns as published.
@@ -135,7 +134,7 @@ class Training(lightning.LightningModule):
         self._batches_done += 1
         if self.config.supervised:
             self._anneal(self._both_optimizers()[1])
-        learn = self._launch if self._records(batch.x) else self._learn
+        learn = self._launch if self._recordable and self._compiles(batch.x) else self._learn
         values = learn(batch, self.steps_taken, self.lessons.weight(self.steps_taken))
         if self.average is not None:
             self.average.follow(self.model, self.steps_taken)
@@ -301,10 +300,11 @@ class Training(lightning.LightningModule):
         """Whether a batch has the usual size: for that of the last one alone it would be compiled once more."""
         return self.compiled and (len(x) == self.config.batch_size or self.n_batches == 1)
 
-    def _records(self, x: Tensor) -> bool:
-        """Whether a GPU may record the step: nothing in it waits for the device, and all is done by the device."""
+    @property
+    def _recordable(self) -> bool:
+        """Whether a GPU may record a step: nothing in it waits for the device, and all is done by the device."""
         return (
-            self._compiles(x)
+            self.compiled
             and self.device.type == "cuda"
             and not self._changed_by_user
             and not self.model.prior.waits
