@@ -2,7 +2,8 @@
 
     python benchmarks/scaling.py
 
-The points are those of benchmarks/results/throughput.json: run benchmarks/throughput.py first.
+The points are those of throughput.json and gpu.json in benchmarks/results: run benchmarks/throughput.py first, and
+where there is a GPU benchmarks/gpu.py.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from record import RESULTS
 PAGE = Path(__file__).parent.parent / "docs" / "scaling.md"
 SIDE, BATCH, CLASSES = 64, 64, 10
 GBIT, DAY = 10, 24
+_WHOLE = 300_000  # steps of the published recipe
 _KEPT = {
     10**4: "an array in memory; one process",
     10**6: "an array in memory, or mapped from a file (`.npy`); one process, a GPU if there is one",
@@ -34,8 +36,10 @@ _KEPT = {
 
 def main() -> None:
     """Count, and write the page."""
-    measured = json.loads((RESULTS / "throughput.json").read_text(encoding="utf-8"))
-    text = page(measured)
+    measured, on_gpu = (
+        json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8")) for name in ("throughput", "gpu")
+    )
+    text = page(measured, on_gpu)
     write_whole(PAGE, lambda temporary: temporary.write_text(text, encoding="utf-8"))
     print(text)
 
@@ -56,7 +60,7 @@ def counted() -> dict[str, float]:
     return {"flops": passes / BATCH, "weights": everything, "exchanged": 4.0 * (everything + part)}
 
 
-def page(measured: dict[str, Any]) -> str:
+def page(measured: dict[str, Any], on_gpu: dict[str, Any]) -> str:
     """docs/scaling.md."""
     point = counted()
     step = measured["growth"]["side"]["milliseconds"][str(SIDE)] / 1000
@@ -66,7 +70,7 @@ def page(measured: dict[str, Any]) -> str:
     lines = [
         "# How far it goes",
         "",
-        "<!-- made by benchmarks/scaling.py from benchmarks/results/throughput.json: change those, not this -->",
+        "<!-- made by benchmarks/scaling.py from throughput.json and gpu.json in benchmarks/results: change those -->",
         "",
         f"Arithmetic for grey pictures of {SIDE}×{SIDE} and the default, batches of {BATCH} a process. Measured is one "
         f"thing: a step takes {1000 * step:.0f} ms with {measured['machine']['threads']} threads of the machine of "
@@ -90,20 +94,56 @@ def page(measured: dict[str, Any]) -> str:
         size = n * SIDE * SIDE
         disk = f"{size / 1e12:,.1f} TB" if size >= 1e12 else f"{size / 1e9:,.2f} GB"
         lines.append(f"| 10{str(int(math.log10(n))).translate(_RAISED)} | {disk} | {hours:,.1f} | {machines} | {how} |")
-    return "\n".join([*lines, "", *_HOW, ""])
+    return "\n".join([*lines, "", *_ON_A_GPU, *measured_on(on_gpu), "", *_HOW, ""])
+
+
+def measured_on(found: dict[str, Any]) -> list[str]:
+    """What a GPU was seen to do."""
+    lines = [
+        "",
+        f"One {found['device']}, torch {found['machine']['torch']}, the published recipe for dSprites on grey pictures "
+        f"of {SIDE}×{SIDE}, steps a second (`python benchmarks/gpu.py`; code of {found['commit']}):",
+        "",
+        "| batch | precision | bare networks | plain loop | fit | compiled | compiled / plain | kernels a step |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for case in found["cases"]:
+        rates = case["steps_per_second"]
+        shown = " | ".join(f"{rates[name]:,.0f}" for name in ("floor", "plain loop", "fit", "fit, compiled"))
+        kernels = " → ".join(f"{seen['kernels_per_step']:.0f}" for seen in case["profiles"].values())
+        times = rates["fit, compiled"] / rates["plain loop"]
+        lines.append(f"| {case['batch']} | {case['precision']} | {shown} | {times:.3g} | {kernels} |")
+    if found.get("tried"):
+        tried = [
+            f"{' and '.join(one['with'])} {one['steps_per_second']:,.0f} ({one['precision']})" for one in found["tried"]
+        ]
+        fastest = max(one["steps_per_second"] for one in found["tried"])
+        plain = max(case["steps_per_second"]["plain loop"] for case in found["cases"])
+        lines += [
+            "",
+            "The compiled step is then bound by the GPU, most of it by convolutions. What the profile suggested was "
+            "tried on another such card, beside other processes that compiled meanwhile: "
+            f"{', '.join(tried)}. Both are in the code now. The fastest is {fastest / plain:.3g} times the fastest "
+            f"plain loop; {_WHOLE:,} steps would take {_WHOLE / fastest:.0f} seconds at this rate. They were not run "
+            "as a whole.",
+        ]
+    return lines
 
 
 _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
-_HOW = [
+_ON_A_GPU = [
     "## On a GPU",
     "",
-    "`partedvae train DATA --out RUN --precision auto --compile`: products of 16 bits, and torch compiles what a step "
-    "computes, in up to a minute, and launches it as a whole. Observations in memory are kept on the GPU where twice "
-    "their size is free. Nothing in a step waits for the device, but of more than a hundred classes "
-    "(`tests/test_compiling.py`). No GPU was at hand: that it learns the same is tested on processors, how fast it is "
-    "was not measured. `python benchmarks/gpu.py --steps 300000` does it.",
-    "",
+    "`partedvae train DATA --out RUN --precision auto --compile`: products of 16 bits, torch compiles what a step "
+    "computes, in up to a minute, and the GPU records the whole step, optimisers and noise with it, and is told all of "
+    "it at once (`recorded.py`). That it learns what it learns without is tested on a GPU where there is one "
+    "(`tests/test_recorded.py`). Observations in memory are kept on the GPU where twice their size is free. A step is "
+    "compiled and not recorded where it has to wait for the GPU, of more than a hundred classes and with 16-mixed, and "
+    "where `augment` is the user's, who may do things in it that are not the GPU's.",
+]
+
+_HOW = [
     "## Several processes",
     "",
     "`partedvae train DATA --out RUN --devices 4` starts four on one machine; torchrun and SLURM start them on many "

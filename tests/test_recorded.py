@@ -10,19 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from lightning.pytorch import Callback
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.optim import Adam
 
 from partedvae import PartedVAE, compiling, recorded
 from partedvae.compiling import CompiledAdam, CompileError
 from partedvae.extra_terms import Seen
-from partedvae.patches import patches, summed
 from partedvae.recorded import Recorded
 from partedvae.training import Training
 
@@ -147,6 +143,29 @@ def test_a_term_that_waits_for_the_gpu_is_said_to() -> None:
         history(**PUBLISHED, extra_terms={"waiting": waiting}, trainer_options=options)
 
 
+class Algorithms(Callback):
+    """Whether convolutions try what algorithms there are."""
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        """Look."""
+        self.tried = torch.backends.cudnn.benchmark
+
+
+@pytest.mark.parametrize(
+    ("more", "tried"), [({}, True), ({"deterministic": True}, False), ({"benchmark": False}, False)]
+)
+def test_convolutions_that_are_compiled_are_chosen_by_trying(
+    more: dict[str, Any], tried: bool, launches: list[Recorded], request: pytest.FixtureRequest
+) -> None:
+    request.addfinalizer(lambda: torch.use_deterministic_algorithms(mode=False))
+    looking = Algorithms()
+    x, y = digits()
+    options = {"accelerator": "cpu", "compile": True, "callbacks": [looking], **more}
+    PartedVAE(**{**SETTINGS, **PUBLISHED, "max_epochs": 1}, trainer_options=options).fit(x, y)
+    assert looking.tried == tried
+    assert not torch.backends.cudnn.benchmark
+
+
 def test_a_compiled_adam_takes_adams_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
     start = torch.randn(5, 3, dtype=torch.float64)
@@ -166,28 +185,3 @@ def test_a_compiled_adam_takes_adams_steps(monkeypatch: pytest.MonkeyPatch) -> N
             optimizer.step(of_weight)
         torch.testing.assert_close(ours, torchs, rtol=1e-4, atol=1e-5)  # the rate has 32 bits
     assert not torch.equal(ours, start)
-
-
-@given(
-    channels=st.integers(1, 4),
-    size=st.tuples(st.integers(2, 9), st.integers(2, 9)),
-    more=st.tuples(st.integers(0, 1), st.integers(0, 1)),
-)
-@settings(deadline=None, max_examples=30)
-def test_products_of_patches_are_convolutions(channels: int, size: tuple[int, int], more: tuple[int, int]) -> None:
-    def assert_equal(one: Tensor, other: Tensor, *inputs: Tensor) -> None:
-        torch.testing.assert_close(one, other)
-        upstream = torch.randn_like(one)
-        both = (torch.autograd.grad(result, inputs, upstream) for result in (one, other))
-        for gradient, expected in zip(*both, strict=True):
-            torch.testing.assert_close(gradient, expected)
-
-    def numbers(*shape: int) -> Tensor:
-        return torch.randn(shape, dtype=torch.float64).requires_grad_()
-
-    x, weight = numbers(2, channels, *size), numbers(5, channels, 4, 4)
-    halved = F.linear(patches(x), weight.flatten(1)).movedim(-1, 1)
-    assert_equal(halved, F.conv2d(x, weight, stride=2, padding=1), x, weight)
-    h = numbers(2, 5, *size)
-    doubled = summed(h.movedim(1, -1) @ weight.flatten(1), channels, more)
-    assert_equal(doubled, F.conv_transpose2d(h, weight, stride=2, padding=1, output_padding=more), h, weight)

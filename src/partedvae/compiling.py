@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar
 
 import torch
@@ -42,6 +43,16 @@ def with_code_of_its_own(function: Callable[Given, Found]) -> Callable[Given, Fo
     return own
 
 
+@contextmanager
+def usual_algorithms() -> Iterator[None]:
+    """Leave a GPU's convolutions as they were chosen before: what a trainer is told of them outlives it."""
+    usual = torch.backends.cudnn.benchmark
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = usual
+
+
 class CompiledAdam(Adam):
     """Adam in a few kernels that fill a GPU, where its rates are tensors; else it would be compiled for each rate.
 
@@ -49,8 +60,8 @@ class CompiledAdam(Adam):
     """
 
     def __init__(self, params: Any, lr: float) -> None:
-        super().__init__(params, lr=lr, capturable=True)
-        self._compiled = compiled(super().step)
+        super().__init__(params, lr=lr, foreach=True, capturable=True)
+        self._compiled = torch.compile(super().step, dynamic=False)
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """One step, of gradients that are there once the closure, if there is one, has run."""

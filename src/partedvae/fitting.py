@@ -18,7 +18,7 @@ from lightning.pytorch.callbacks import Callback, Checkpoint
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.utils.data import DataLoader
 
-from partedvae import memory, precision, processes
+from partedvae import compiling, memory, precision, processes
 from partedvae.augmentation import Augmentation
 from partedvae.batches import Batch, Observations, training_loader, validation_loader
 from partedvae.checkpoint_files import MINUTES, CheckpointError
@@ -107,7 +107,9 @@ def fit(
         plugins.append(SyncedFiles())
     if verbose:
         callbacks.append(EpochLines(compiled))
-    with quiet_lightning():
+    if compiled and not options.get("deterministic"):
+        options.setdefault("benchmark", True)  # a GPU's convolutions try what algorithms there are
+    with quiet_lightning(), compiling.usual_algorithms():
         trainer = lightning.Trainer(
             **{
                 "max_epochs": config.max_epochs,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -62,7 +61,7 @@ class Recorded:
         self._calls += 1
         if self._calls <= _FIRST:
             self._stream.wait_stream(torch.cuda.current_stream(self._device))
-            with torch.cuda.stream(self._stream), _measured_algorithms():
+            with torch.cuda.stream(self._stream):
                 self._found = self._function(self._given, self._numbers)
             torch.cuda.current_stream(self._device).wait_stream(self._stream)
             return self._found
@@ -74,21 +73,10 @@ class Recorded:
     def _record(self) -> None:
         self._graph.register_generator_state(self._generator)
         try:
-            with _measured_algorithms(), torch.cuda.graph(self._graph, stream=self._stream):
+            with torch.cuda.graph(self._graph, stream=self._stream):
                 self._found = self._function(self._given, self._numbers)
         except RuntimeError as error:
             raise CompileError(
                 f"The GPU could not record the step ({str(error).splitlines()[0]}). Train without --compile, or "
                 "without compile in trainer_options."
             ) from error
-
-
-@contextmanager
-def _measured_algorithms() -> Iterator[None]:
-    """Let convolutions try what algorithms there are, and take the fastest, unless results should be the same bits."""
-    usual = torch.backends.cudnn.benchmark
-    torch.backends.cudnn.benchmark = not torch.backends.cudnn.deterministic
-    try:
-        yield
-    finally:
-        torch.backends.cudnn.benchmark = usual
