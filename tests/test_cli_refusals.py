@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from PIL import Image
 
 from command_line import QUICK, call, call_process
 from partedvae import PartedVAE
+from partedvae.cli.errors import UsageError
 from partedvae.cli.outputs import writable
 
 
@@ -290,3 +292,12 @@ def test_what_a_prediction_leaves_out_is_said_and_an_output_is_looked_at_first(r
     ):
         refused = call(command, run, "nowhere", "-o", tmp_path / "no" / f"x.{suffix}")
         assert "there is no folder" in refused.stderr  # before it looks for the data
+
+
+def test_a_folder_that_may_not_be_written_to_is_refused_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: not (Path(path) == tmp_path and mode == os.W_OK))
+    with pytest.raises(UsageError, match="may not be written to"):
+        writable(tmp_path / "a.csv", ".csv")
+    assert writable(Path("a.csv"), ".csv") == Path("a.csv")

@@ -148,6 +148,15 @@ def test_a_name_cannot_break_a_line_and_one_that_two_rows_have_is_a_problem() ->
     assert "problem: more than one row is called 'x'" in said
 
 
+def test_names_that_are_almost_alike_are_told() -> None:
+    data = dataset(np.arange(6.0).reshape(3, 2), [0, 1, 2])
+    names = np.array(["Cafe\u0301", "caf\u00e9 ", "tea"])
+    said = lines(replace(data, attributes=(Attribute("drink", names),), codes=data.codes[:, :1]))
+    assert "problem: drink has classes" in said
+    assert "'tea'" not in said.split("drink has classes")[1]
+    assert "has classes" not in lines(data)
+
+
 @pytest.mark.parametrize("dtype", [np.bool_, np.uint8, np.int64, np.float16, np.float64])
 @pytest.mark.parametrize("shape", [(3, 2), (3, 8, 8), (3, 8, 8, 3)])
 @pytest.mark.parametrize("lazy", [False, True])

@@ -229,6 +229,16 @@ def test_a_damaged_picture_is_read_or_refused(
         assert len(data) == 1
 
 
+def test_what_archives_and_systems_leave_is_not_read(folder: Path) -> None:
+    before = load(str(folder))
+    for name in ("__MACOSX/cat/._a.png", "cat/Thumbs.db", "desktop.ini", "cat/__MACOSX/b.png"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"no picture")
+    after = load(str(folder))
+    assert (after.ids, after.skipped) == (before.ids, before.skipped)
+    assert [attribute.classes.tolist() for attribute in after.attributes] == [["cat", "dog"]]
+
+
 # ---------------------------------------------------------------------------------------------------- the command line
 
 

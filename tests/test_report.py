@@ -15,15 +15,18 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from numpy.typing import NDArray
 from PIL import Image
 
 from partedvae import PartedVAE
+from partedvae.data.dataset import Dataset, Numbered
 from partedvae.given_labels import encode_as
 from partedvae.labels import MISSING, Attribute
 from partedvae.metrics.leakage import Leakage
 from partedvae.report import figures, write_report
 from partedvae.report.figures.codes import ellipse
+from partedvae.report.glance import glance
 from partedvae.report.mixture import Plane, around, components, ways
 from partedvae.report.page import save_png
 from partedvae.report.sections import Subject, attention, classifier, codes, generator, reconstruction
@@ -248,6 +251,41 @@ def test_pictures_keep_their_proportions_and_originals_are_framed() -> None:
     assert frame.get_extents().transformed(axis.transData.inverted()).y0 == pytest.approx(2 - top)
 
 
+def test_what_is_above_a_grid_stands_over_all_of_its_pictures() -> None:
+    words = "originals on the left, what the model makes of them beside each, and much more to read"
+    narrow, wide = (figures.picture_grid([[np.zeros((8, 8))] * n], above=words) for n in (3, 12))
+    for figure in (narrow, wide):
+        (said,) = figure.texts
+        assert said.get_text().replace("\n", " ") == words
+        box = said.get_window_extent()
+        assert box.x1 < figure.bbox.x1
+        assert box.y0 > figure.axes[0].get_window_extent().y1
+    assert "\n" in narrow.texts[0].get_text()
+
+
+def test_of_many_features_those_are_named_that_differ_most() -> None:
+    values = np.zeros((2, 100))
+    values[0, 7], values[1, 93], values[1, 50:88] = 5.0, -4.0, 1.0
+    (axis, _) = figures.heat_map(values, ["a", "b"], [f"gene {i}" for i in range(100)], "change").axes
+    named = [label.get_text() for label in axis.get_xticklabels()]
+    assert named == ["gene 7", *(f"gene {i}" for i in range(50, 88)), "gene 93"]
+    assert axis.get_xlabel() == "40 of 100 features"
+    assert np.array_equal(np.asarray(axis.images[0].get_array())[0, [0, -1]], [5, 0])
+
+
+def test_a_glance_says_that_there_are_more_classes() -> None:
+    x, labels = np.random.default_rng(0).uniform(size=(60, 8, 8)), np.arange(60) % 15
+    attribute = Attribute("kind", np.arange(15).astype(str))
+    for pictures in (x, x.reshape(60, -1)):
+        many = Dataset(x=pictures, codes=labels[:, None], attributes=(attribute,), ids=Numbered(range(60)))
+        few = replace(many, codes=np.minimum(labels, 3)[:, None])
+        said = [
+            [text.get_text() for text in figure.findobj(Text) if "classes" in text.get_text()]
+            for figure in (glance(many), glance(few))
+        ]
+        assert said == [["The first 12 of 15 classes of kind."], []]
+
+
 # ------------------------------------------------------------------------------------------------------ the classes
 
 
@@ -322,6 +360,9 @@ def test_unknown_classes_are_behind_the_others_in_grey(draw: Callable[..., Figur
     assert len(np.asarray(unknown.get_xdata())) == 3
     assert len(np.asarray(known.get_offsets())) == 2
     assert unknown.get_zorder() < known.get_zorder()
+    said = axis.get_legend() if draw is figures.plane else axis.get_yticklabels()[-1]
+    assert said is not None
+    assert any("label" in text.get_text() or text.get_text() == "unknown" for text in said.findobj(Text))
 
 
 def test_letters_that_no_font_has_are_told_once_and_others_are_drawn(tmp_path: Path) -> None:

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from partedvae.estimator import PartedVAE
 
 _MOST = 2_500  # in a grid: fifty times fifty are as much as anybody looks at, or memory has room for
+_SWAPPED = (
+    "In frames: originals. All others are drawn: what stands on the left (u, its class) in the style of what stands "
+    "on top (z)."
+)
+_ENDS = {"u": "σ of the component of its class", "z": "4 standard deviations of the prior in all"}
 _SHOWN = 5_000  # of observations that are not in memory, so many are read for a grid
 
 
@@ -50,7 +55,7 @@ def generate(
     chosen = None if label is None else label_named(model.attributes_, label)
     with waiting("drawing", quiet):
         samples = model.sample(n, chosen, random_state=seed)
-        save_png(target, picture_grid(_in_rows(samples)))
+        save_png(target, picture_grid(_in_rows(samples), above=f"Drawn by the model: {label or 'any class'}."))
 
 
 @reads_data
@@ -75,7 +80,7 @@ def swap(
     model, dataset = model_and_data(run, data, given, quiet)
     subject = Subject.of(_pictures(model), _few(dataset), unseen=False)
     with waiting("drawing", quiet):
-        save_png(target, swap_figure(subject, n_styles=styles, seed=seed))
+        save_png(target, swap_figure(subject, n_styles=styles, seed=seed, above=_SWAPPED))
 
 
 @reads_data
@@ -105,7 +110,10 @@ def traverse(
     if code == "z" and not model.net_.partition.z_dim:
         raise UsageError("--code z: this model has no z (z_dim=0).")
     with waiting("drawing", quiet):
-        save_png(target, traversal_figure(_pictures(model), dataset.take([row]).array, code))
+        called = dataset.ids[row]
+        which = f"Row {row}" if called == str(row) else f"Row {row} ({called})"
+        above = f"{which} with one dimension of {code} moved at a time; {_ENDS[code]}."
+        save_png(target, traversal_figure(_pictures(model), dataset.take([row]).array, code, above=above))
 
 
 def _pictures(model: PartedVAE) -> PartedVAE:

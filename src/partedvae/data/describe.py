@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -106,14 +107,20 @@ def _attribute(attribute: Attribute, column: NDArray[Any]) -> Iterator[str]:
 
 
 def doubtful_classes(attribute: Attribute) -> Iterator[str]:
-    """A line on each class whose name is what other programs write where there is no label.
+    """A line on each class whose name is what other programs write where there is no label, or almost another's.
 
-    >>> list(doubtful_classes(Attribute("animal", np.array(["NA", "cat"]))))
-    ["animal has a class 'NA'; if that means unlabelled: --missing NA"]
+    >>> list(doubtful_classes(Attribute("animal", np.array(["Cat ", "NA", "cat"]))))
+    ["animal has a class 'NA'; if that means unlabelled: --missing NA", "animal has classes 'Cat ' and 'cat'; ..."]
     """
-    for name in attribute.classes.tolist():
-        if str(name).lower() in _MISSING_ELSEWHERE:
+    alike: dict[str, list[str]] = {}
+    for name in map(str, attribute.classes.tolist()):
+        if name.lower() in _MISSING_ELSEWHERE:
             yield f"{attribute.name} has a class {name!r}; if that means unlabelled: --missing {name}"
+        alike.setdefault(" ".join(unicodedata.normalize("NFKC", name).casefold().split()), []).append(name)
+    for names in alike.values():
+        if len(names) > 1:
+            called = " and ".join(map(repr, names))
+            yield f"{attribute.name} has classes {called}; if they are one, write them alike in the data"
 
 
 def too_many_classes(attribute: Attribute, column: NDArray[Any]) -> Iterator[str]:

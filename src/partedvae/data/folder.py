@@ -17,6 +17,7 @@ from partedvae.data.subsets import random_rows
 from partedvae.labels import MISSING, Attribute
 
 UNLABELLED = {"unlabeled", "unlabelled"}
+_OF_OTHERS = {"__macosx", "thumbs.db", "desktop.ini"}  # what archives and systems leave among pictures
 _PARTS = {"train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval"}
 
 
@@ -60,9 +61,7 @@ def read_folder(folder: Path, reading: Reading) -> Dataset:
 
 def _class_folders(folder: Path) -> dict[str, Path]:
     return {
-        inside.name: inside
-        for inside in sorted(folder.iterdir())
-        if inside.is_dir() and not inside.name.startswith(".")
+        inside.name: inside for inside in sorted(folder.iterdir()) if inside.is_dir() and not _is_hidden(inside.name)
     }
 
 
@@ -79,16 +78,21 @@ def _pictures(folder: Path, nested: bool, others: Counter[str]) -> list[Path]:
     for place, folders, names in os.walk(folder, followlinks=True):
         for name in names:
             suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122  # a walk gives names
-            if name.startswith("."):
+            if _is_hidden(name):
                 continue
             if suffix in SUFFIXES:
                 found.append(Path(place, name))
             else:
                 others[suffix] += 1
-        inside = [(name, Path(place, name).resolve()) for name in folders if nested and not name.startswith(".")]
+        inside = [(name, Path(place, name).resolve()) for name in folders if nested and not _is_hidden(name)]
         folders[:] = [name for name, real in inside if real not in seen]
         seen |= {real for _, real in inside}
     return found
+
+
+def _is_hidden(name: str) -> bool:
+    """Whether a file or folder is not a person's, who has put pictures here."""
+    return name.startswith(".") or name.lower() in _OF_OTHERS
 
 
 def _left_out(others: Counter[str]) -> tuple[Skipped, ...]:

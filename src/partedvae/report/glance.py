@@ -31,8 +31,16 @@ def glance(data: Dataset, seed: int = 0) -> Figure:
     if len(data.x.shape) > 2:
         names = [f"{name} ({len(rows):,})" for name, rows in groups.items()]
         pictures = [list(data.take(np.sort(rows[:_COLUMNS])).array) for rows in groups.values()]
-        return figures.picture_grid(pictures, row_labels=names)
+        return figures.picture_grid(pictures, row_labels=names, above=_some(data))
     return _points(data, groups, rng)
+
+
+def _some(data: Dataset) -> str:
+    """That there are more classes than are shown."""
+    if not data.attributes:
+        return ""
+    present = len(np.setdiff1d(data.codes[:, 0], [MISSING]))
+    return f"The first {_CLASSES} of {present} classes of {data.attributes[0].name}." if present > _CLASSES else ""
 
 
 def _groups(data: Dataset) -> Iterator[tuple[str, NDArray[np.int64]]]:
@@ -59,4 +67,4 @@ def _points(data: Dataset, groups: dict[str, NDArray[np.int64]], rng: np.random.
         raise DataError("There is nothing to draw: features are NaN or infinite; data describe counts them.")
     flat = PCA(2, random_state=0).fit_transform(StandardScaler().fit_transform(x))
     members = {name: flat[places[rows][places[rows] >= 0]] for name, rows in groups.items()}
-    return figures.groups(members, ("first principal component", "second"))
+    return figures.groups(members, ("first principal component", "second"), above=_some(data))

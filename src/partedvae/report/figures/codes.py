@@ -34,6 +34,8 @@ def plane(points: Array, classes: Array, centres: Array, covariances: Array, nam
     axis.set_xlabel("first direction of u", fontsize=9)
     axis.set_ylabel("second direction of u", fontsize=9)
     axis.autoscale_view()
+    if (classes == UNKNOWN).any():
+        axis.legend(loc="upper right", fontsize=8, markerscale=2)
     plain(axis)
     return figure
 
@@ -70,7 +72,10 @@ def line(values: Array, classes: Array, centres: Array, deviations: Array, names
 
 def _dots(axis: Axes, points: Array, classes: Array, colours: Array) -> None:
     unknown = classes == UNKNOWN
-    axis.plot(points[unknown, 0], points[unknown, 1], ".", color=MUTED, markersize=3, alpha=0.35, zorder=0)
+    axis.plot(
+        points[unknown, 0], points[unknown, 1], ".", color=MUTED, markersize=3, alpha=0.35, zorder=0,
+        label="without a label",
+    )  # fmt: skip
     axis.scatter(
         points[~unknown, 0], points[~unknown, 1], s=9, c=colours[classes[~unknown]], alpha=0.7, linewidths=0, zorder=1
     )

@@ -9,15 +9,19 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from partedvae.report.figures.style import ACCENT, MUTED, literal, plain
+from partedvae.report.figures.style import ACCENT, INK, MUTED, literal, plain
 
 Array = NDArray[Any]
 
 _DOTS = 20_000  # more make a black patch
+_NAMED = 40  # features that there is room to name
 
 
 def heat_map(values: Array, row_labels: Sequence[str], column_labels: Sequence[str], legend: str) -> Figure:
-    """Numbers as colours around zero."""
+    """Numbers as colours around zero; of many features those that anywhere are furthest from it."""
+    shown = np.sort(np.argsort(-np.abs(values).max(axis=0), kind="stable")[:_NAMED])
+    what = "feature" if len(shown) == len(column_labels) else f"{len(shown)} of {len(column_labels):,} features"
+    values, column_labels = values[:, shown], [column_labels[column] for column in shown]
     height = min(9.0, 2.2 + 0.26 * len(row_labels))  # the legend needs some
     width = min(11.0, 2.5 + 0.07 * max(map(len, row_labels)) + 0.24 * len(column_labels))
     figure = Figure(figsize=(width, height), layout="constrained")
@@ -25,9 +29,8 @@ def heat_map(values: Array, row_labels: Sequence[str], column_labels: Sequence[s
     largest = float(np.abs(values).max()) or 1.0
     image = axis.imshow(values, cmap="RdBu_r", vmin=-largest, vmax=largest, aspect="auto")
     axis.set_yticks(range(len(row_labels)), literal(row_labels), fontsize=8)
-    if len(column_labels) <= 40:
-        axis.set_xticks(range(len(column_labels)), literal(column_labels), rotation=60, ha="right", fontsize=7)
-    axis.set_xlabel("feature", fontsize=9)
+    axis.set_xticks(range(len(column_labels)), literal(column_labels), rotation=60, ha="right", fontsize=7)
+    axis.set_xlabel(what, fontsize=9)
     bar = figure.colorbar(image, ax=axis, shrink=0.9)
     bar.set_label(legend, fontsize=8)
     bar.ax.tick_params(labelsize=7)
@@ -51,14 +54,15 @@ def scatter(original: Array, reconstruction: Array) -> Figure:
     return figure
 
 
-def groups(points: Mapping[str, Array], axes: tuple[str, str]) -> Figure:
-    """Points (N, 2) of several groups, those that are unlabelled behind the others in grey."""
+def groups(points: Mapping[str, Array], axes: tuple[str, str], above: str = "") -> Figure:
+    """Points (N, 2) of several groups, those that are unlabelled behind the others in grey; ``above`` is a title."""
     figure = Figure(figsize=(5.5, 3.8), layout="constrained")
     axis = figure.subplots()
     for name, group in sorted(points.items(), key=lambda item: item[0] != "unlabelled"):
         colour = MUTED if name == "unlabelled" else None
         (label,) = literal([f"{name} ({len(group):,})"])
         axis.plot(*group.T, ".", markersize=4, alpha=0.7, color=colour, label=label)
+    axis.set_title(above, fontsize=8, loc="left", color=INK)
     axis.set_xlabel(axes[0], fontsize=9)
     axis.set_ylabel(axes[1], fontsize=9)
     axis.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))

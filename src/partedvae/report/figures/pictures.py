@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ Array = NDArray[Any]
 _TINY = 16  # pixels
 _CELL = 0.62  # inches of one picture in a grid
 _GAP = 0.03  # of a cell, around a picture
+_LETTER, _LINE = 0.066, 0.15  # inches of a letter and of a line of what is written above a grid
 
 
 def pairs(originals: Array, reconstructions: Array, labels: Sequence[str]) -> Figure:
@@ -24,7 +26,7 @@ def pairs(originals: Array, reconstructions: Array, labels: Sequence[str]) -> Fi
     return picture_grid([originals, reconstructions], ("original", "model"), labels)
 
 
-def swaps(contents: Array, styles: Array, swapped: Array, names: Sequence[str]) -> Figure:
+def swaps(contents: Array, styles: Array, swapped: Array, names: Sequence[str], above: str = "") -> Figure:
     """Rows keep the class-related code of the picture on the left; columns the style of the picture on top."""
     header: list[Array | None] = [None, *styles]
     body = [[content, *row] for content, row in zip(contents, swapped, strict=True)]
@@ -32,16 +34,19 @@ def swaps(contents: Array, styles: Array, swapped: Array, names: Sequence[str]) 
         [header, *body],
         row_labels=["", *names],
         frame={(0, i + 1) for i in range(len(styles))} | {(i + 1, 0) for i in range(len(contents))},
+        above=above,
     )
 
 
-def beside(original: Array, moved: Sequence[Array], row_labels: Sequence[str], ends: tuple[str, str]) -> Figure:
+def beside(
+    original: Array, moved: Sequence[Array], row_labels: Sequence[str], ends: tuple[str, str], above: str = ""
+) -> Figure:
     """Rows of what becomes of an original, with labels for both their ends, and on the right the original."""
     rows: list[list[Array]] = [list(row) for row in moved]
     steps = len(rows[0])
     rows[0].append(original)
     column_labels = [ends[0], *[""] * (steps - 2), ends[1], "original"]
-    return picture_grid(rows, row_labels, column_labels, frame={(0, steps)})
+    return picture_grid(rows, row_labels, column_labels, frame={(0, steps)}, above=above)
 
 
 def picture_grid(
@@ -49,13 +54,17 @@ def picture_grid(
     row_labels: Sequence[str] = (),
     column_labels: Sequence[str] = (),
     frame: set[tuple[int, int]] | None = None,
+    above: str = "",
 ) -> Figure:
-    """Pictures (H, W) or (H, W, C) in rows and columns; framed cells are originals."""
+    """Pictures (H, W) or (H, W, C) in rows and columns; framed cells are originals. ``above`` says what they are."""
     n_rows, n_columns = len(grid), max(map(len, grid))
     margin = 0.1 + 0.085 * max((len(label) for label in row_labels), default=0)
-    head = 0.25 if column_labels else 0.05
-    width, height = margin + n_columns * _CELL + 0.05, head + n_rows * _CELL + 0.05
+    width = margin + n_columns * _CELL + 0.05
+    lines = textwrap.wrap(above, int(width / _LETTER))
+    head = (0.25 if column_labels else 0.05) + _LINE * len(lines)
+    height = head + n_rows * _CELL + 0.05
     figure = Figure(figsize=(width, height))
+    figure.text(0.05 / width, 1 - 0.02 / height, "\n".join(literal(lines)), va="top", fontsize=8, color=INK)
     # All pictures stand in one set of axes, a cell being one unit wide: axes of their own would take seconds.
     axis = figure.add_axes((margin / width, 0.05 / height, n_columns * _CELL / width, n_rows * _CELL / height))
     axis.set_axis_off()

@@ -49,14 +49,14 @@ def swap_grid(subject: Subject) -> Section:
     )
 
 
-def swap_figure(subject: Subject, n_styles: int = _STYLES, seed: int = 1) -> Figure:
-    """The grid of one picture a class in the style of ``n_styles`` others."""
+def swap_figure(subject: Subject, n_styles: int = _STYLES, seed: int = 1, above: str = "") -> Figure:
+    """The grid of one picture a class in the style of ``n_styles`` others; ``above`` is written over it."""
     what, how = typical(subject)[:_CLASSES], subject.some(n_styles, seed)
     u, z = subject.encoded.u[what], subject.encoded.z[how]
     pairs = subject.model.decode(np.repeat(u, len(how), axis=0), np.tile(z, (len(what), 1)))
     swapped = pairs.reshape(len(what), len(how), *pairs.shape[1:])
     names = np.array(subject.class_names(0))[subject.probabilities[0][what].argmax(axis=1)]
-    return figures.swaps(subject.as_pictures(what), subject.as_pictures(how), swapped, names.tolist())
+    return figures.swaps(subject.as_pictures(what), subject.as_pictures(how), swapped, names.tolist(), above)
 
 
 def samples(subject: Subject) -> Section:

@@ -47,8 +47,8 @@ def of_u(subject: Subject) -> Section:
     )
 
 
-def traversal_figure(model: PartedVAE, one: Array, code: str, dims: list[int] | None = None) -> Figure:
-    """One picture (1, …) with each dimension of a code, or some of them, moved, one a row."""
+def traversal_figure(model: PartedVAE, one: Array, code: str, dims: list[int] | None = None, above: str = "") -> Figure:
+    """One picture (1, …) with each dimension of a code, or some of them, moved, one a row; ``above`` says more."""
     if dims is None:
         dims = list(range(_size(model, code)))
     original = as_generated(one, model.net_)[0]
@@ -58,6 +58,7 @@ def traversal_figure(model: PartedVAE, one: Array, code: str, dims: list[int] | 
         [row[0] for row in _moved(model, one, code, dims)],
         [f"{code}{dim}" for dim in dims],
         ends,
+        above,
     )
 
 
