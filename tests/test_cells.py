@@ -83,6 +83,51 @@ def test_labels_are_columns_of_obs_by_name_or_the_only_one_of_categories_or_text
     assert load(str(text)).y[:3].tolist() == ["B", None, "T"]
 
 
+def test_columns_of_obs_are_not_asked_for_where_labels_come_from_elsewhere(tmp_path: Path) -> None:
+    obs = {"kind": pd.Categorical(["B", "T", None] * 12), "batch": ["x", "y"] * 18}
+    path = write(tmp_path / "cells.h5ad", counts(), obs)
+    (tmp_path / "labels.csv").write_text("id,state\nc0,old\nc5,new\n")
+    data = load(str(path), label_file=str(tmp_path / "labels.csv"))
+    assert [(a.name, a.classes.tolist()) for a in data.attributes] == [("state", ["new", "old"])]
+    quick().fit(counts(), np.arange(N) % 2).save(tmp_path / "unnamed")
+    done = call("predict", tmp_path / "unnamed", path, "-o", tmp_path / "p.csv")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_layer_is_read_in_place_of_x(tmp_path: Path, shape: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "WORTH_A_FILE", 0)  # and kept apart from X
+    path = write(tmp_path / "cells.h5ad", SHAPES[shape](counts()))
+    whole = anndata.read_h5ad(path)
+    whole.layers["doubled"] = SHAPES[shape](2 * counts())
+    whole.write_h5ad(path)
+    np.testing.assert_array_equal(load(str(path)).array, counts())
+    np.testing.assert_array_equal(load(str(path), layer="doubled").array, 2 * counts())
+    np.testing.assert_array_equal(load(str(path)).array, counts())
+    with pytest.raises(DataError, match=r"^--layer raw: .* has doubled\.$"):
+        load(str(path), layer="raw")
+    del whole.X
+    whole.write_h5ad(path)
+    with pytest.raises(DataError, match="object 'X'"):
+        load(str(path))
+    np.testing.assert_array_equal(load(str(path), layer="doubled").array, 2 * counts())
+
+
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")  # the report's own call
+def test_a_run_remembers_the_layer(tmp_path: Path) -> None:
+    path = write(tmp_path / "cells.h5ad", counts())
+    whole = anndata.read_h5ad(path)
+    whole.layers["doubled"] = 2 * counts()
+    whole.write_h5ad(path)
+    run = tmp_path / "run"
+    assert call("train", path, "--layer", "doubled", "--out", run, "--quiet", *QUICK).returncode == 0
+    told = []
+    for extra in ((), ("--layer", "doubled")):
+        assert call("predict", run, path, "-o", tmp_path / "p.csv", *extra).returncode == 0
+        told.append((tmp_path / "p.csv").read_text())
+    assert told[0] == told[1]
+
+
 def test_cells_may_have_no_labels(tmp_path: Path) -> None:
     without = write(tmp_path / "without.h5ad", counts(), {})
     nothing = write(tmp_path / "nothing.h5ad", counts(), {"kind": pd.Categorical([None] * N, categories=["B"])})

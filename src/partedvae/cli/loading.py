@@ -43,12 +43,14 @@ def model_and_data(
 
     model = load_model(run)
     shape, names = model.layout_.tensor_shape, getattr(model, "feature_names_in_", None)
+    reading = plans.read_plan(run).reading if (run / plans.RUN).exists() else None
+    apart = applies("labels_if_there", data) and not applies("features", data)  # no column of labels is a feature
     known: Given = {
         "size": (shape[1], shape[2]) if model.layout_.kind != "features" else None,
         "features": None if names is None else tuple(names),
-        "labels": None if names is None or with_labels else (),
+        "labels": None if with_labels or (names is None and not apart) else (),
         "labels_if_there": tuple(attribute.name for attribute in model.attributes_) if with_labels else (),
-        "pad": (run / plans.RUN).exists() and plans.read_plan(run).reading.pad,
+        **({} if reading is None else {"pad": reading.pad, "layer": reading.layer}),
     }
     here = {name: value for name, value in known.items() if applies(name, data)}
     dataset = load(data, **{**here, **given})

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 
 from partedvae.data.arrays import encode_labels
 from partedvae.data.cache import stored_rows
@@ -30,11 +31,12 @@ _BYTES_AT_ONCE = 2**26
 def read_h5ad(path: Path, reading: Reading) -> Dataset:
     """Cells ``X`` with labels from columns of ``obs``; names of cells are ids, names of genes those of features.
 
-    The labels are ``reading.labels``, else the only column of ``obs`` that is categorical or text; a category that
-    means unlabelled is named by ``reading.missing``.
+    ``reading.layer`` is read in place of ``X``. The labels are ``reading.labels``, else, unless they come from a label
+    file, the only column of ``obs`` that is categorical or text; a category that means unlabelled is named by
+    ``reading.missing``.
 
     Raises:
-        DataError: the file is damaged, has no such column, or more than one that labels could be.
+        DataError: the file is damaged, has no such column or layer, or more than one column that labels could be.
     """
     anndata = require("anndata", "omics", f"{path} is an AnnData file")
     with naming(path, *_DAMAGE):
@@ -54,7 +56,9 @@ def read_h5ad(path: Path, reading: Reading) -> Dataset:
 def _labels(obs: Any, path: Path, reading: Reading) -> tuple[NDArray[np.int64], tuple[Attribute, ...]]:
     columns = [str(name) for name in obs.columns]
     named = reading.labels_among(columns)
-    if named is not None:
+    if named is None and reading.label_file is not None:
+        chosen = []
+    elif named is not None:
         unknown = [name for name in named if name not in columns]
         if unknown:
             raise DataError(f"--label-columns {unknown[0]}: obs of {path} has {', '.join(columns) or 'no columns'}.")
@@ -80,10 +84,13 @@ def _column(series: Any) -> Array:
 
 
 def _matrix(cells: Any, path: Path, reading: Reading) -> Rows:
+    layer = reading.layer
+    if layer is not None and layer not in cells.layers:
+        raise DataError(f"--layer {layer}: {path} has {', '.join(map(str, cells.layers)) or 'no layers'}.")
     with naming(path, *_DAMAGE):
-        x = cells.X
-        if hasattr(x, "to_memory"):  # sparse, on disk
-            matrix = x.to_memory()
+        x = cells.X if layer is None else cells.layers[layer]
+        if hasattr(x, "to_memory") or issparse(x):  # on disk, or a layer, which is read with the file
+            matrix = x.to_memory() if hasattr(x, "to_memory") else x
             matrix.check_format()  # a number of a column that is not there would be written to where it points
             return SparseRows(matrix)
     shape, rounding, genes = tuple(x.shape), Rounding(x.shape[1]), list(map(str, cells.var_names))
@@ -97,4 +104,4 @@ def _matrix(cells: Any, path: Path, reading: Reading) -> Rows:
             yield part
         rounding.require_little(path, genes)
 
-    return stored_rows("cells", path, shape, np.float32, parts, reading.cache)
+    return stored_rows("cells", path, shape, np.float32, parts, reading.cache, *([] if layer is None else [layer]))
