@@ -140,7 +140,7 @@ _ON_A_GPU = [
     "it at once (`recorded.py`). That it learns what it learns without is tested on a GPU where there is one "
     "(`tests/test_recorded.py`). Observations in memory are kept on the GPU where twice their size is free. A step is "
     "compiled and not recorded where it has to wait for the GPU, of more than a hundred classes and with 16-mixed, and "
-    "where `augment` is the user's, who may do things in it that are not the GPU's.",
+    "where `extra_terms` or `augment` are the user's, who may do things in them that are not the GPU's.",
 ]
 
 _HOW = [

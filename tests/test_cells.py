@@ -104,7 +104,7 @@ def test_a_layer_is_read_in_place_of_x(tmp_path: Path, shape: str, monkeypatch: 
     np.testing.assert_array_equal(load(str(path)).array, counts())
     np.testing.assert_array_equal(load(str(path), layer="doubled").array, 2 * counts())
     np.testing.assert_array_equal(load(str(path)).array, counts())
-    with pytest.raises(DataError, match=r"^--layer raw: .* has doubled\.$"):
+    with pytest.raises(DataError, match=r"^--layer raw: .* has the layers doubled, and X\.$"):
         load(str(path), layer="raw")
     del whole.X
     whole.write_h5ad(path)
@@ -122,10 +122,10 @@ def test_a_run_remembers_the_layer(tmp_path: Path) -> None:
     run = tmp_path / "run"
     assert call("train", path, "--layer", "doubled", "--out", run, "--quiet", *QUICK).returncode == 0
     told = []
-    for extra in ((), ("--layer", "doubled")):
+    for extra in ((), ("--layer", "doubled"), ("--layer", "X")):
         assert call("predict", run, path, "-o", tmp_path / "p.csv", *extra).returncode == 0
         told.append((tmp_path / "p.csv").read_text())
-    assert told[0] == told[1]
+    assert told[0] == told[1] != told[2]
 
 
 def test_cells_may_have_no_labels(tmp_path: Path) -> None:

@@ -106,7 +106,10 @@ def test_a_setting_that_a_file_has_twice_is_named(tmp_path: Path) -> None:
     said = " ".join(done.stderr.split())
     assert done.returncode == 2
     assert f"--config {config}: cannot be read as YAML: 'u_dim' stands there twice" in said
-    assert "line 3" in said
+    assert 'in "c.yaml", line 3' in said
+    config.write_text("1: 3\n")
+    said = " ".join(call("train", "digits", "--config", config, "--out", out).stderr.split())
+    assert f"--config {config}: 1 is no setting" in said
     assert not out.exists()
 
 
@@ -156,6 +159,8 @@ def test_what_cannot_be_written_to_is_one_line(tmp_path: Path) -> None:
         (("train", "digits", "--config", "missing.yaml", "--out", "OUT"), 2, "missing.yaml"),
         (("train", "digits", "--holdout", "2", "--out", "OUT"), 2, "--holdout 2"),
         (("train", "digits", "--size", "big", "--out", "OUT"), 2, "--size big"),
+        (("train", "digits", "--size", "9x99999", "--out", "OUT"), 2, "--size 9x99999: at most 4,096 pixels a side"),
+        (("train", "digits", "--set", "hidden_dim=10000000000", "--out", "OUT"), 2, "less than or equal to 65536"),
         (("train", "digits", "--logger", "paper", "--out", "OUT"), 2, "--logger paper"),
         (("train", "digits", "--resume", "--out", "OUT"), 2, "nothing to go on from"),
         (("train", "digits", "--epochs", "many", "-o", "OUT"), 2, "'--epochs': Input should be a valid integer"),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,11 @@ from sklearn.datasets import load_digits
 from torch import Tensor, nn
 from torch.optim import Adam
 
-from partedvae import PartedVAE, compiling, recorded
+from partedvae import PartedVAE, compiling, recorded, training
+from partedvae.augmentation import change_pictures
 from partedvae.compiling import CompiledAdam, CompileError
 from partedvae.extra_terms import Seen
 from partedvae.recorded import Recorded
-from partedvae.training import Training
 
 # Torch says of parts of itself, which its compiler loads and makes, that they are old.
 pytestmark = [
@@ -44,6 +45,18 @@ PUBLISHED: dict[str, Any] = {
 }
 
 on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+
+
+class Stop(Callback):
+    """An end in the middle of an epoch."""
+
+    def __init__(self, at: int) -> None:
+        self.at = at
+
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        """Fail after so many epochs."""
+        if trainer.current_epoch == self.at - 1:
+            raise InterruptedError
 
 
 class Steps(Callback):
@@ -97,7 +110,7 @@ def launches(monkeypatch: pytest.MonkeyPatch) -> list[Recorded]:
     monkeypatch.setattr(torch.cuda, "current_stream", Stream)
     monkeypatch.setattr(torch.cuda, "stream", lambda _: nullcontext())
     monkeypatch.setattr(Recorded, "_record", record)
-    monkeypatch.setattr(Training, "_recordable", property(lambda self: self.compiled))
+    monkeypatch.setattr(training, "records", lambda device: True)
     monkeypatch.setattr(compiling, "compiled", lambda function: function)
     monkeypatch.setattr(compiling, "CompiledAdam", partial(Adam, fused=True))
     return seen
@@ -133,14 +146,49 @@ def test_a_gpu_that_has_recorded_a_step_learns_the_same(
     assert_alike(through, plain, rel=2e-3)
 
 
-@on_gpu
-def test_a_term_that_waits_for_the_gpu_is_said_to() -> None:
-    def waiting(seen: Seen) -> Tensor:
-        return seen.codes.sum() * (1e-9 if float(seen.codes[0, 0]) > 0 else 0)
+def test_steps_that_hold_what_users_wrote_are_not_recorded(launches: list[Recorded]) -> None:
+    def term(seen: Seen) -> Tensor:
+        return 1e-3 * seen.codes.square().mean()
 
-    options = {"accelerator": "gpu", "devices": 1, "compile": True}
+    for written in ({"extra_terms": {"term": term}}, {"augment": change_pictures}):
+        history(**PICTURES, **written, trainer_options={"compile": True})
+    assert not launches
+
+
+def test_a_resumed_run_records_anew_and_learns_the_same(tmp_path: Path, launches: list[Recorded]) -> None:
+    x, y = load_digits().images[:300], load_digits().target[:300]
+    few = np.where(np.arange(300) < 150, y, -1)  # enough for some to join late, when batches have more of them
+    settings = {**SETTINGS, **PICTURES, "batch_size": 140}
+    options = {"accelerator": "cpu", "compile": True}
+
+    def fit(more: dict[str, Any], **how: Any) -> PartedVAE:
+        return PartedVAE(**settings, trainer_options={**options, **more}).fit(x, few, **how)
+
+    whole = fit({})
+    assert len({id(one) for one in launches}) > 1
+    launches.clear()
+    with suppress(InterruptedError):
+        fit({"callbacks": [Stop(at=5)]}, checkpoints=tmp_path)
+    again = fit({}, checkpoints=tmp_path, resume_from=tmp_path)
+    assert launches
+    assert_alike(again.history_, whole.history_, rel=1e-6)
+
+
+@on_gpu
+def test_a_step_that_waits_for_the_gpu_is_said_to() -> None:
+    gpu = torch.device("cuda")
+
+    def waiting(given: list[Tensor], numbers: list[Tensor]) -> dict[str, Tensor]:
+        return {"found": given[0] * (2 if float(numbers[0]) > 0 else 1)}
+
+    recorded = Recorded(waiting, torch.Generator(gpu), gpu)
+    usual = torch.cuda.current_stream()
+    x = torch.ones(3, device=gpu)
+    for _ in range(3):
+        assert recorded([x], [1.0])["found"].tolist() == [2, 2, 2]
     with pytest.raises(CompileError, match="could not record the step"):
-        history(**PUBLISHED, extra_terms={"waiting": waiting}, trainer_options=options)
+        recorded([x], [1.0])
+    assert torch.cuda.current_stream() == usual
 
 
 class Algorithms(Callback):
@@ -185,3 +233,21 @@ def test_a_compiled_adam_takes_adams_steps(monkeypatch: pytest.MonkeyPatch) -> N
             optimizer.step(of_weight)
         torch.testing.assert_close(ours, torchs, rtol=1e-4, atol=1e-5)  # the rate has 32 bits
     assert not torch.equal(ours, start)
+
+
+@pytest.mark.skipif(not compiling._COUNTS_APART, reason="this torch counts versions of one step of all optimisers")
+def test_the_steps_of_many_optimisers_are_all_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled = []
+
+    def backend(graph: Any, _: Any) -> Any:
+        compiled.append(graph)
+        return graph.forward
+
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=backend))
+    for number in range(torch._dynamo.config.recompile_limit + 2):
+        weight = nn.Parameter(torch.ones(2))
+        optimizer = CompiledAdam([weight], lr=0.1)
+        optimizer.param_groups[0]["lr"] = torch.tensor(0.1)
+        weight.grad = torch.ones(2)
+        optimizer.step()
+        assert len(compiled) == number + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar
@@ -9,6 +10,8 @@ from typing import Any, ParamSpec, TypeVar
 import torch
 from torch import Tensor
 from torch.optim import Adam
+
+_COUNTS_APART = "isolate_recompiles" in inspect.signature(torch.compile).parameters
 
 Given = ParamSpec("Given")
 Found = TypeVar("Found")
@@ -61,7 +64,9 @@ class CompiledAdam(Adam):
 
     def __init__(self, params: Any, lr: float) -> None:
         super().__init__(params, lr=lr, foreach=True, capturable=True)
-        self._compiled = torch.compile(super().step, dynamic=False)
+        # Torch counts versions of its own step, of all optimisers there are; newer torch is told not to.
+        apart: dict[str, Any] = {"isolate_recompiles": True} if _COUNTS_APART else {}
+        self._compiled = torch.compile(super().step, dynamic=False, **apart)
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """One step, of gradients that are there once the closure, if there is one, has run."""

@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidatorFunctionWrapHandler, field_validator
 
 Auto = Literal["auto"]
+_MOST = 2**16  # columns: more than a layer of any model like this has, and few enough for the memory to tell
 Proportions = list[Annotated[float, Field(allow_inf_nan=True)]]  # which are looked at beside the labels
 
 
@@ -27,9 +28,9 @@ class Config(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    u_dim: int = Field(10, ge=1, description="columns of the class-related code of each attribute, d_u")
-    z_dim: int = Field(6, ge=0, description="columns of the class-independent code, d_z; 0 for none")
-    hidden_dim: int = Field(256, ge=1, description="size of the shared hidden features h")
+    u_dim: int = Field(10, ge=1, le=_MOST, description="columns of the class-related code of each attribute, d_u")
+    z_dim: int = Field(6, ge=0, le=_MOST, description="columns of the class-independent code, d_z; 0 for none")
+    hidden_dim: int = Field(256, ge=1, le=_MOST, description="size of the shared hidden features h")
     likelihood: Literal["auto", "bernoulli", "gaussian", "laplace"] = Field(
         "auto",
         description="p(x|u,z); auto: bernoulli for grey images and for features of 0 and 1 only, laplace for colour "

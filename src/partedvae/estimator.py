@@ -57,8 +57,9 @@ class PartedVAE(Predicts, Encodes, Generates, BaseEstimator):  # type: ignore[mi
         verbose: show progress: a bar on a terminal, else lines.
         trainer_options: passed to Lightning's ``Trainer``: devices, precision (``"auto"``: the fastest
             here), logger, callbacks and so on; and ``compile=True``, for one process: torch compiles what a step
-            computes, which takes up to a minute; it is meant for GPUs, which after a few steps have recorded all of it:
-            what terms, and callbacks between backward and step, do in Python is not done any more then.
+            computes, which takes up to a minute; it is meant for GPUs, which after a few steps have recorded all of it,
+            unless ``extra_terms`` or ``augment`` are given: what callbacks do to gradients or optimisers, between a
+            batch's start and end, is not done any more then.
         extra_terms: terms that are added to the loss, by the names that ``history_`` will have them under: functions
             of :class:`partedvae.extra_terms.Seen` that give one number. They are not saved with the model.
         augment: how observations (N, …), as the networks see them, are changed without changing their class, for

@@ -176,6 +176,7 @@ def fit(
                 ) from error
             raise
         finally:
+            module.forget_recorded()
             if writing is not None:
                 writing.stop_listening()
         if writing is not None:

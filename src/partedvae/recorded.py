@@ -14,6 +14,15 @@ _FIRST = 3  # steps in which torch compiles, and libraries choose and allocate, 
 Values = dict[str, Tensor]
 
 
+def records(device: torch.device) -> bool:
+    """Whether a device can record what it is told.
+
+    >>> records(torch.device("cpu"))
+    False
+    """
+    return device.type == "cuda"
+
+
 class Recorded:
     """A function of tensors of fixed shapes and of numbers, that is recorded after a few calls and launched since.
 
@@ -53,7 +62,7 @@ class Recorded:
         """
         if self._calls == 0:
             self._given = [torch.empty_like(tensor) for tensor in given]
-            self._numbers = [torch.empty((), device=self._device) for _ in numbers]
+            self._numbers = [torch.empty((), dtype=torch.float32, device=self._device) for _ in numbers]
         for own, tensor in zip(self._given, given, strict=True):
             own.copy_(tensor)
         for own, number in zip(self._numbers, numbers, strict=True):
@@ -72,11 +81,16 @@ class Recorded:
 
     def _record(self) -> None:
         self._graph.register_generator_state(self._generator)
+        usual = torch.cuda.current_stream(self._device)
         try:
             with torch.cuda.graph(self._graph, stream=self._stream):
                 self._found = self._function(self._given, self._numbers)
         except RuntimeError as error:
+            torch.cuda.set_stream(usual)  # which torch does not set back here
+            cause: BaseException = error
+            while cause.__context__ is not None:  # the end of a recording that failed says only that it did
+                cause = cause.__context__
             raise CompileError(
-                f"The GPU could not record the step ({str(error).splitlines()[0]}). Train without --compile, or "
-                "without compile in trainer_options."
+                f"The GPU could not record the step ({str(cause).splitlines()[0]}). Train in a new process, without "
+                "--compile, or without compile in trainer_options."
             ) from error

@@ -57,13 +57,16 @@ def _check(settings: Mapping[str, Any], source: str) -> None:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        content = from_yaml(file.read_text(encoding="utf-8"))
+        content = from_yaml(file.read_text(encoding="utf-8"), called=file.name)
     except (OSError, UnicodeDecodeError) as error:
         raise SettingError(f"--config {file}: cannot be read: {error}") from None
     except yaml.YAMLError as error:
         raise SettingError(f"--config {file}: cannot be read as YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
         raise SettingError(f"--config {file}: should hold settings, one a line, as in u_dim: 5.")
+    for name in content:
+        if not isinstance(name, str):
+            raise SettingError(f"--config {file}: {name!r} is no setting; settings are named, as in u_dim: 5.")
     return content
 
 

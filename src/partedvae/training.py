@@ -23,7 +23,7 @@ from partedvae.late_labels import Waiting
 from partedvae.lessons import Lessons
 from partedvae.model import PartedModel
 from partedvae.plateau import Plateau
-from partedvae.recorded import Recorded
+from partedvae.recorded import Recorded, records
 from partedvae.recorder import HINT, Record, Recorder, TrainingDivergedError, all_finite, require_finite
 from partedvae.same_run import SameRun
 from partedvae.schedules import annealed, capacity
@@ -64,7 +64,7 @@ class Training(lightning.LightningModule):
         self.n_batches = n_batches
         self.lessons = Lessons(model, config, augment)
         self._of_users = bool(extra_terms) or augment is not None  # which may draw from torch's global generator
-        self._changed_by_user = augment is not None
+        self._recorded: tuple[tuple[Any, ...], Recorded] | None = None
         self.step = Step(model, config, schedule, self.lessons.with_guesses, n_processes, extra_terms)
         self.average = Average(model, config.averaged_steps) if config.averaged_steps > 1 else None
         self.automatic_optimization = False
@@ -103,14 +103,9 @@ class Training(lightning.LightningModule):
         self.noise = torch.Generator(self.device).manual_seed(mixed(self.seed, rank) if rank else self.seed)
         if self._noise_state is not None:
             self.noise.set_state(self._noise_state)
-        self._recorded: dict[tuple[Any, ...], Recorded] = {}
         if self.compiled:
             self._compiled_codes = compiling.compiled(self.step.codes)
             self._compiled_classes = compiling.compiled(self.step.classes)
-
-    def on_fit_end(self) -> None:
-        """Give back what recorded steps keep of a GPU's memory."""
-        self._recorded.clear()
 
     def on_train_start(self) -> None:
         """Go on within the epoch if it was begun before."""
@@ -165,16 +160,21 @@ class Training(lightning.LightningModule):
                 for group, rate in zip(groups, usual, strict=True):
                     group["lr"] = rate
 
-        key = (bool(weight), *(part.shape for part in batch))
-        if key not in self._recorded:
-            self._recorded[key] = Recorded(learn, self.noise, self.device)
-        recorded = self._recorded[key]
+        kind = (bool(weight), *(part.shape for part in batch))  # which changes once or twice in a run, for good
+        if self._recorded is None or self._recorded[0] != kind:
+            self.forget_recorded()
+            self._recorded = kind, Recorded(learn, self.noise, self.device)
+        recorded = self._recorded[1]
         if recorded.is_recorded:  # the optimisers are not run, which else tell Lightning
             taken = self.trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress
             for _ in range(1 + self.config.supervised):
                 taken.increment_ready()
                 taken.increment_completed()
         return recorded(batch, [number, weight, *(group["lr"] for group in groups)])
+
+    def forget_recorded(self) -> None:
+        """Give back the memory of a GPU that a recorded step keeps."""
+        self._recorded = None
 
     def _learn_codes(self, x: Tensor, number: int | Tensor) -> tuple[Values, Tensor]:
         """A step of the main optimiser; the terms, and what was said of classes."""
@@ -302,11 +302,11 @@ class Training(lightning.LightningModule):
 
     @property
     def _recordable(self) -> bool:
-        """Whether a GPU may record a step: nothing in it waits for the device, and all is done by the device."""
+        """Whether a GPU may record a step: nothing in it waits for the device, or is done by Python each time anew."""
         return (
             self.compiled
-            and self.device.type == "cuda"
-            and not self._changed_by_user
+            and records(self.device)
+            and not self._of_users
             and not self.model.prior.waits
             and self.trainer.precision != "16-mixed"  # whose scale is read off the device
         )

@@ -8,12 +8,13 @@ import yaml
 from yaml.constructor import BaseConstructor, ConstructorError
 
 
-def from_yaml(text: str, as_text: bool = False) -> Any:
+def from_yaml(text: str, as_text: bool = False, called: str = "the text") -> Any:
     r"""What a text in YAML holds: numbers, texts, lists and dictionaries.
 
     Args:
         text: in YAML.
         as_text: whether scalars stay as they are written: ``no`` is false otherwise.
+        called: what errors call it.
 
     Raises:
         yaml.YAMLError: it is not YAML, or a name stands twice; it says where.
@@ -24,11 +25,12 @@ def from_yaml(text: str, as_text: bool = False) -> Any:
     Traceback (most recent call last):
     ...
     yaml.constructor.ConstructorError: 'u_dim' stands there twice
-      in "<unicode string>", line 2, column 1:
+      in "the text", line 2, column 1:
         u_dim: 4
         ^
     """
     loader = _TextOnce(text) if as_text else _Once(text)
+    loader.name = called
     try:
         return loader.get_single_data()
     finally:

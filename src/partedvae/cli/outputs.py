@@ -37,9 +37,9 @@ def writable(path: Path, *suffixes: str, run: Path | None = None, reads: Sequenc
         raise UsageError(f"-o {path}: is a folder; a file is needed.")
     if (path.exists() and not path.is_file()) or path.absolute().parent in _STREAMS:
         raise UsageError(f"-o {path}: is no file that could be written anew.")
-    if not os.access(path.parent, os.W_OK):  # a file is written beside its place first
-        raise UsageError(f"-o {path}: the folder {path.parent.resolve()} may not be written to.")
     named, path = path, path.resolve() if path.is_symlink() else path
+    if not os.access(path.parent, os.W_OK):  # a file is written beside its place first
+        raise UsageError(f"-o {named}: the folder {path.parent.resolve()} may not be written to.")
     if path.exists():
         for source in (Path(str(read)) for read in reads if read is not None):
             if source.exists() and (path.samefile(source) or path.resolve().is_relative_to(source.resolve())):

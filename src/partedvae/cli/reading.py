@@ -29,7 +29,9 @@ def _gather(
         str | None, _option(metavar="A,B", help="columns, or factors, that are attributes; one or several")
     ] = None,
     feature_columns: Annotated[str | None, _option(metavar="A,B", help="columns that are features")] = None,
-    layer: Annotated[str | None, _option(help="the layer of an .h5ad that is read in place of its X")] = None,
+    layer: Annotated[
+        str | None, _option(help="the layer of an .h5ad that is read; default: X, or that of the run")
+    ] = None,
     missing: Annotated[list[str] | None, _option(metavar="LABEL", help="means unlabelled; repeatable")] = None,
     label_file: Annotated[
         Path | None, _option(metavar="FILE", help="labels in place of DATA's own: a table with id, or an .npy")

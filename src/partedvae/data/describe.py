@@ -116,7 +116,8 @@ def doubtful_classes(attribute: Attribute) -> Iterator[str]:
     for name in map(str, attribute.classes.tolist()):
         if name.lower() in _MISSING_ELSEWHERE:
             yield f"{attribute.name} has a class {name!r}; if that means unlabelled: --missing {name}"
-        alike.setdefault(" ".join(unicodedata.normalize("NFKC", name).casefold().split()), []).append(name)
+        written = " ".join(unicodedata.normalize("NFC", name).split())
+        alike.setdefault(written.casefold() if len(written) > 1 else written, []).append(name)  # A and a are letters
     for names in alike.values():
         if len(names) > 1:
             called = " and ".join(map(repr, names))

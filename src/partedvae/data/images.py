@@ -25,6 +25,7 @@ _OF_32_BITS = "its grey is of 32 bits, and nothing says what is black and what w
 _TRANSPARENT_GREY = {"1", "L", "LA", "La"}
 _ALPHA_MODES = {"LA", "PA", "RGBA", "La", "RGBa"}
 MOST_CHANNELS = 4
+_LONGEST = 4096  # pixels of a side: 16 million in each picture
 _BILINEAR = Image.Resampling.BILINEAR
 
 
@@ -37,7 +38,10 @@ def parse_size(text: str) -> Size:
     parts = text.lower().split("x")
     if not all(part.isdigit() and int(part) > 0 for part in parts) or len(parts) > 2:
         raise DataError(f"--size {text}: should be a number of pixels, or height x width, as in 64 or 64x48.")
-    return int(parts[0]), int(parts[-1])
+    size = int(parts[0]), int(parts[-1])
+    if max(size) > _LONGEST:
+        raise DataError(f"--size {text}: at most {_LONGEST:,} pixels a side; models of pictures see some hundred.")
+    return size
 
 
 def read_picture(file: Path | IO[bytes], name: object = None) -> Image.Image:

@@ -84,9 +84,9 @@ def _column(series: Any) -> Array:
 
 
 def _matrix(cells: Any, path: Path, reading: Reading) -> Rows:
-    layer = reading.layer
+    layer = None if reading.layer == "X" and "X" not in cells.layers else reading.layer
     if layer is not None and layer not in cells.layers:
-        raise DataError(f"--layer {layer}: {path} has {', '.join(map(str, cells.layers)) or 'no layers'}.")
+        raise DataError(f"--layer {layer}: {path} has the layers {', '.join(map(str, cells.layers)) or 'none'}, and X.")
     with naming(path, *_DAMAGE):
         x = cells.X if layer is None else cells.layers[layer]
         if hasattr(x, "to_memory") or issparse(x):  # on disk, or a layer, which is read with the file

@@ -51,7 +51,7 @@ class Reading(BaseModel):
     labels: tuple[str, ...] | None = Field(None, description="columns, or factors, that are attributes")
     labels_if_there: tuple[str, ...] = Field((), description="columns that are labels, of those that there are")
     features: tuple[str, ...] | None = Field(None, description="columns that are features")
-    layer: str | None = Field(None, description="the layer of an .h5ad that is read in place of its X")
+    layer: str | None = Field(None, description="the layer of an .h5ad that is read, or X")
     missing: tuple[str, ...] = Field((), description="labels that mean unlabelled, beside blank ones")
     label_file: str | None = Field(None, description="a table of labels that stand in place of the source's own")
     groups: str | None = Field(None, description="a YAML file that groups CelebA's 40 attributes into classes")

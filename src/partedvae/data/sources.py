@@ -200,6 +200,7 @@ def _sized(data: Dataset, reading: Reading) -> Dataset:
         return data
     if len(x.shape) not in (3, 4) or x.dtype != np.uint8 or (len(x.shape) == 4 and x.shape[3] > MOST_CHANNELS):
         raise DataError(
-            f"--size: only pictures of uint8, (N, H, W) or (N, H, W, C), are resized; X is {x.shape} of {x.dtype}."
+            f"Only pictures of uint8, (N, H, W) or (N, H, W, C), can be brought to {size[0]}×{size[1]}; X is {x.shape} "
+            f"of {x.dtype}."
         )
     return replace(data, x=changed(x, (*size, *x.shape[3:]), partial(resize, size=size, pad=reading.pad)))

@@ -3,7 +3,7 @@
 from partedvae.report.figures.classes import confusion, leakages, masks, reliability
 from partedvae.report.figures.codes import line, plane
 from partedvae.report.figures.curves import capacities, losses
-from partedvae.report.figures.features import groups, heat_map, scatter
+from partedvae.report.figures.features import groups, heat_map, most_different, scatter
 from partedvae.report.figures.pictures import beside, pairs, picture_grid, swaps
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "line",
     "losses",
     "masks",
+    "most_different",
     "pairs",
     "picture_grid",
     "plane",

@@ -17,6 +17,11 @@ _DOTS = 20_000  # more make a black patch
 _NAMED = 40  # features that there is room to name
 
 
+def most_different(n: int) -> str:
+    """That not all of n features are in a heat map."""
+    return f" Of {n:,} features, the {_NAMED} that differ most are shown." if n > _NAMED else ""
+
+
 def heat_map(values: Array, row_labels: Sequence[str], column_labels: Sequence[str], legend: str) -> Figure:
     """Numbers as colours around zero; of many features those that anywhere are furthest from it."""
     shown = np.sort(np.argsort(-np.abs(values).max(axis=0), kind="stable")[:_NAMED])

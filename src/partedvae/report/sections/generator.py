@@ -79,6 +79,7 @@ def samples(subject: Subject) -> Section:
             alt = f"Mean sampled features of each class of {attribute.name}."
             caption = (
                 f"Each row is the mean of {_PER_CLASS} samples of one class: red above the data's mean, blue below."
+                + figures.most_different(len(subject.feature_names))
             )
         if len(attribute.classes) > len(labels):
             caption += f" The first {len(labels)} of {len(attribute.classes)} classes are shown."

@@ -96,7 +96,7 @@ def _of_features(subject: Subject, judged: _Judged) -> list[Shown]:
             figures.heat_map(difference, labels, subject.feature_names, "model − original, standardised"),
             f"What is wrong with the {len(labels)} worst reconstructions, feature by feature.",
             "The worst reconstructions, the worst on top, each with its error: red where the model puts a feature too "
-            "high, blue where too low.",
+            "high, blue where too low." + figures.most_different(len(subject.feature_names)),
         ),
         Shown(
             "reconstructions",

@@ -79,8 +79,9 @@ def _dimensions(subject: Subject, code: str) -> Shown:
         change = np.stack([last - first for first, last in ends])
         names = [f"{code}{dim}" for dim in dims]
         figure = figures.heat_map(change, names, subject.feature_names, "change, standardised")
-        alt = f"Change of every feature along {len(dims)} dimensions of {code}."
-        caption = f"How each feature changes from the low to the high end of each dimension of {code}."
+        alt = f"Change of features along {len(dims)} dimensions of {code}."
+        caption = f"How features change from the low to the high end of each dimension of {code}."
+        caption += figures.most_different(len(subject.feature_names))
     return Shown(f"traversal_{code}", figure, alt, caption + some)
 
 
@@ -113,7 +114,8 @@ def _between(subject: Subject) -> list[Shown]:
             figure = figures.heat_map(
                 scaled[:, -1] - scaled[:, 0], labels, subject.feature_names, "change, standardised"
             )
-            caption = "How each feature changes from the mean of the component of one class to that of another."
+            caption = "How features change from the mean of the component of one class to that of another."
+            caption += figures.most_different(len(subject.feature_names))
         if len(ends) < len(names) - 1:
             caption += f" The first {len(ends)} of {len(names) - 1} other classes are shown."
         alt = f"Ways in u from {names[start]} to each of {len(ends)} other classes of {attribute.name}."
