@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import torch
 from torch import Tensor
@@ -78,6 +79,11 @@ class Recorded:
             self._record()
         self._graph.replay()
         return self._found
+
+    def finish(self) -> None:
+        """Wait until the GPU has done what it was told: what it works with may be given back then."""
+        with suppress(RuntimeError):  # which whoever lets go knows already, or will be told by the next who asks
+            torch.cuda.current_stream(self._device).synchronize()
 
     def _record(self) -> None:
         self._graph.register_generator_state(self._generator)

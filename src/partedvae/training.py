@@ -174,6 +174,8 @@ class Training(lightning.LightningModule):
 
     def forget_recorded(self) -> None:
         """Give back the memory of a GPU that a recorded step keeps."""
+        if self._recorded is not None:
+            self._recorded[1].finish()
         self._recorded = None
 
     def _learn_codes(self, x: Tensor, number: int | Tensor) -> tuple[Values, Tensor]:
