@@ -125,7 +125,7 @@ def measured_on(found: dict[str, Any]) -> list[str]:
             "tried on another such card, beside other processes that compiled meanwhile: "
             f"{', '.join(tried)}. Both are in the code now. The fastest is {fastest / plain:.3g} times the fastest "
             f"plain loop; {_WHOLE:,} steps would take {_WHOLE / fastest:.0f} seconds at this rate. They were not run "
-            "as a whole.",
+            "as a whole, and what was changed since then has not run on a GPU.",
         ]
     return lines
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
-from sklearn.datasets import load_digits
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -29,24 +27,11 @@ from partedvae.partition import Partition
 from partedvae.resident import home
 from partedvae.scaling import Scaling
 from partedvae.training import Training
+from two_batches import OF_THE_COMPILER, PUBLISHED, SETTINGS, History, assert_alike, digits
 
-# Torch says of parts of itself, which its compiler loads and makes, that they are old.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning"),
-]
+pytestmark = OF_THE_COMPILER
 
-History = Sequence[Mapping[str, float]]
-
-SETTINGS: dict[str, Any] = {"u_dim": 2, "z_dim": 2, "hidden_dim": 16, "max_epochs": 2, "random_state": 0}
 FLAT: dict[str, Any] = {"u_dim": 1, "consistency": 2.0}
-PUBLISHED: dict[str, Any] = {"consistency": 0, "gamma_zc": 0, "gamma_swap": 0, "averaged_steps": 0}
-
-
-def digits() -> tuple[NDArray[Any], NDArray[Any]]:
-    """Two batches of 64 and one of 22, a third of them labelled."""
-    x, y = load_digits().images[:150], load_digits().target[:150]
-    return x, np.where(np.arange(150) < 50, y, -1)
 
 
 def history(**more: Any) -> History:
@@ -55,11 +40,6 @@ def history(**more: Any) -> History:
     if more.get("consistency"):
         x = x.reshape(len(x), -1)
     return PartedVAE(**{**SETTINGS, **more}, trainer_options=options).fit(x, y).history_
-
-
-def assert_alike(first: History, second: History) -> None:
-    for one, other in zip(first, second, strict=True):
-        assert one == pytest.approx(other, rel=1e-9, abs=1e-12)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar
 
@@ -54,6 +54,19 @@ def usual_algorithms() -> Iterator[None]:
         yield
     finally:
         torch.backends.cudnn.benchmark = usual
+
+
+@contextmanager
+def rates_from(groups: Sequence[dict[str, Any]], rates: Sequence[Tensor]) -> Iterator[None]:
+    """Let optimisers look up the rates of their groups where they stand on a device, and not in Python."""
+    usual = [group["lr"] for group in groups]
+    for group, rate in zip(groups, rates, strict=True):
+        group["lr"] = rate
+    try:
+        yield
+    finally:
+        for group, rate in zip(groups, usual, strict=True):
+            group["lr"] = rate
 
 
 class CompiledAdam(Adam):

@@ -9,10 +9,9 @@ import torch
 from torch import Tensor
 
 from partedvae.compiling import CompileError
+from partedvae.step import Values
 
 _FIRST = 3  # steps in which torch compiles, and libraries choose and allocate, which cannot be recorded
-
-Values = dict[str, Tensor]
 
 
 def records(device: torch.device) -> bool:

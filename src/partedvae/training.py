@@ -151,14 +151,8 @@ class Training(lightning.LightningModule):
 
         def learn(given: list[Tensor], numbers: list[Tensor]) -> Values:
             step, of_guesses, *rates = numbers
-            usual = [group["lr"] for group in groups]
-            for group, rate in zip(groups, rates, strict=True):
-                group["lr"] = rate
-            try:
+            with compiling.rates_from(groups, rates):
                 return self._learn(Batch(*given), step, of_guesses if weight else 0.0)
-            finally:
-                for group, rate in zip(groups, usual, strict=True):
-                    group["lr"] = rate
 
         kind = (bool(weight), *(part.shape for part in batch))  # which changes once or twice in a run, for good
         if self._recorded is None or self._recorded[0] != kind:

@@ -25,7 +25,7 @@ _SWAPPED = (
     "In frames: originals. All others are drawn: what stands on the left (u, its class) in the style of what stands "
     "on top (z)."
 )
-_ENDS = {"u": "σ of the component of its class", "z": "4 standard deviations of the prior in all"}
+_ENDS = {"u": "σ is of the component of its class", "z": "the prior has σ = 1"}
 _SHOWN = 5_000  # of observations that are not in memory, so many are read for a grid
 
 

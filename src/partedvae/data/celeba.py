@@ -138,9 +138,8 @@ def read_groups(path: Path) -> Groups:
         DataError: the file cannot be read, or is not of that shape; it names the attribute.
     """
     try:
-        content = from_yaml(
-            path.read_text(encoding="utf-8"), as_text=True, called=path.name
-        )  # a class may be called no
+        text = path.read_text(encoding="utf-8")
+        content = from_yaml(text, as_text=True, called=path.name)  # a class may be called no
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise DataError(f"--groups {path} cannot be read: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict) or not content:

@@ -55,10 +55,8 @@ def read_h5ad(path: Path, reading: Reading) -> Dataset:
 
 def _labels(obs: Any, path: Path, reading: Reading) -> tuple[NDArray[np.int64], tuple[Attribute, ...]]:
     columns = [str(name) for name in obs.columns]
-    named = reading.labels_among(columns)
-    if named is None and reading.label_file is not None:
-        chosen = []
-    elif named is not None:
+    named = reading.labels_among(columns) if reading.label_file is None else ()
+    if named is not None:
         unknown = [name for name in named if name not in columns]
         if unknown:
             raise DataError(f"--label-columns {unknown[0]}: obs of {path} has {', '.join(columns) or 'no columns'}.")
@@ -89,10 +87,11 @@ def _matrix(cells: Any, path: Path, reading: Reading) -> Rows:
         raise DataError(f"--layer {layer}: {path} has the layers {', '.join(map(str, cells.layers)) or 'none'}, and X.")
     with naming(path, *_DAMAGE):
         x = cells.X if layer is None else cells.layers[layer]
-        if hasattr(x, "to_memory") or issparse(x):  # on disk, or a layer, which is read with the file
-            matrix = x.to_memory() if hasattr(x, "to_memory") else x
-            matrix.check_format()  # a number of a column that is not there would be written to where it points
-            return SparseRows(matrix)
+        if hasattr(x, "to_memory"):  # sparse, on disk; layers are read with the file
+            x = x.to_memory()
+        if issparse(x):
+            x.check_format()  # a number of a column that is not there would be written to where it points
+            return SparseRows(x)
     shape, rounding, genes = tuple(x.shape), Rounding(x.shape[1]), list(map(str, cells.var_names))
     at_once = max(1, _BYTES_AT_ONCE // (x.dtype.itemsize * shape[1]))
 
@@ -104,4 +103,4 @@ def _matrix(cells: Any, path: Path, reading: Reading) -> Rows:
             yield part
         rounding.require_little(path, genes)
 
-    return stored_rows("cells", path, shape, np.float32, parts, reading.cache, *([] if layer is None else [layer]))
+    return stored_rows("cells", path, shape, np.float32, parts, reading.cache, layer)
