@@ -51,14 +51,14 @@ def main() -> None:
     if arguments.accelerator == "gpu" and not torch.cuda.is_available():
         parser.error("there is no GPU that torch can use; --accelerator cpu tries the script.")
     found: dict[str, Any] = {"device": device_name(arguments.accelerator), "cases": []}
+    if arguments.steps:  # first, while nothing is compiled yet
+        found["whole"] = {"steps": arguments.steps, "seconds": whole(arguments.steps, arguments.accelerator)}
+        print(found["whole"], flush=True)
+        record.write("gpu", found, folder=arguments.out)  # what comes next may not be reached
     for batch, precision in CASES[: arguments.cases]:
         found["cases"].append(case(batch, precision, arguments.batches, arguments.accelerator))
         print(found["cases"][-1]["steps_per_second"], flush=True)
-        record.write("gpu", found, folder=arguments.out)  # what comes next may not be reached
-        if arguments.steps and "whole" not in found:
-            found["whole"] = {"steps": arguments.steps, "seconds": whole(arguments.steps, arguments.accelerator)}
-            print(found["whole"], flush=True)
-            record.write("gpu", found, folder=arguments.out)
+        record.write("gpu", found, folder=arguments.out)
     show(found)
 
 

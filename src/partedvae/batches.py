@@ -198,9 +198,11 @@ class Rows(Dataset[Batch]):
         return len(self.x)
 
     def __getitem__(self, draw: Draw) -> Batch:
-        # Without waiting for the device, which indices on the processor would do.
-        rows, labelled = (rows.to(self.device, non_blocking=True) for rows in (draw.rows, self.labelled[draw.labelled]))
-        return Batch(self.x[rows], self.x[labelled], self.labels[labelled])
+        labelled = self.labelled[draw.labelled]
+        # Without waiting for the device, which indices on the processor would do, and all at once.
+        rows = torch.cat([draw.rows, labelled]).to(self.device, non_blocking=True)
+        x, x_labelled = self.x[rows].split([len(draw.rows), len(labelled)])
+        return Batch(x, x_labelled, self.labels[rows[len(draw.rows) :]])
 
 
 class OrderedRows(IterableDataset[LabelledBatch]):

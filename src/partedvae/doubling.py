@@ -8,18 +8,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from partedvae.patches import as_products, summed
+
 _SIDE, _STRIDE, _PADDING = 4, 2, 1
 
 
 class Doubling(nn.ConvTranspose2d):
     """(N, C, H, W) → (N, C', 2H, 2W), or a row or a column more: a 4×4 transposed convolution of stride 2.
 
-    It is computed as the processor does it fastest, with the same weights and numbers but for their rounding:
+    With the same weights and numbers but for their rounding, wherever it is computed:
 
     - The bias is added to what the convolution gives: of one that is handed to torch, the library that it asks computes
       the gradient in a slow loop where channels come last.
-    - To one channel, as grey pictures have, that library takes several times what the multiplications need. They are
-      one product of matrices, whose sixteen numbers for each place are then added up where they fall.
+    - To one channel, as grey pictures have, that library takes several times what the multiplications need, and so do
+      those of GPUs to a few. They are one product of matrices there, whose sixteen numbers for each place are then
+      added up where they fall.
 
     >>> import torch
     >>> Doubling(3, 1, more=(0, 1))(torch.rand(2, 3, 4, 4)).shape
@@ -34,8 +37,10 @@ class Doubling(nn.ConvTranspose2d):
 
     def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]  # torch's may be asked for a size
         """The larger picture."""
-        if self.out_channels == 1 and x.device.type == "cpu":
-            image: Tensor = _ToOneChannel.apply(x, self.weight.to(x.dtype), self.more)
+        if as_products(x, self.out_channels):
+            image = summed(x.movedim(1, -1) @ self.weight.flatten(1), self.out_channels, self.more)
+        elif self.out_channels == 1 and x.device.type == "cpu":
+            image = _ToOneChannel.apply(x, self.weight.to(x.dtype), self.more)
         else:
             image = F.conv_transpose2d(x, self.weight, stride=_STRIDE, padding=_PADDING, output_padding=self.more)
         return image.add_(self.bias.to(image.dtype)[:, None, None])

@@ -64,30 +64,28 @@ class Lessons:
         """How much guesses count after so many steps: less and less, and at last not at all."""
         return self._teaching.consistency * fading(step, self._config.consistency_steps) if self.with_guesses else 0.0
 
-    def of(
-        self,
-        batch: Batch,
-        guessed: tuple[Tensor, Tensor] | None,
-        weight: float | Tensor,
-        noise: torch.Generator,
-    ) -> Lesson:
+    def seen(self, batch: Batch) -> Batch:
+        """A batch as the networks see it: observations are scaled, and labels are targets (M, ΣK)."""
+        layout, scaling = self._model.partition, self._model.scaling
+        targets = smoothed(targets_of(batch.labels, layout), self._teaching.smoothing, layout)
+        return Batch(scaling(batch.x), scaling(batch.x_labelled), targets)
+
+    def of(self, batch: Batch, guesses: Tensor | None, weight: float | Tensor, noise: torch.Generator) -> Lesson:
         """The lesson of a batch.
 
         Args:
-            batch: as it was given.
-            guessed: observations (M, …) as the networks see them, and their guesses (M, ΣK).
+            batch: as it is ``seen``.
+            guesses: of the classes of its observations, (N, ΣK), if they are learned from.
             weight: of guesses; a tensor is more than 0.
             noise: what chance is drawn from.
         """
-        layout, labelled = self._model.partition, self._model.scaling(batch.x_labelled)
-        targets = smoothed(targets_of(batch.labels, layout), self._teaching.smoothing, layout)
-        if guessed is None:
+        x, labelled, targets = batch
+        if guesses is None:
             return Lesson(labelled, targets, self._gaps(labelled, noise))
         if not isinstance(weight, Tensor) and not weight:
             if not self._as_they_are:
                 labelled, targets = blended(changed(labelled, self._augment, noise), targets, noise)
             return Lesson(labelled, targets, self._gaps(labelled, noise))
-        x, guesses = guessed
         if self._as_they_are:
             x = changed(x, self._augment, noise)
         else:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from partedvae.doubling import Doubling
+from partedvae.halving import Halving
 
 LEAK = 0.1  # slope of the leaky ReLUs in front of and behind the hidden layer, as published
 _CHANNELS_LAST_FROM = 256  # pixels; of smaller pictures, changing the order costs more than it saves
@@ -35,7 +36,7 @@ class ConvEncoder(nn.Sequential):
         widths = [channels] + [32] * (n // 2) + [64] * (n - n // 2)
         layers: list[nn.Module] = []
         for inside, outside in pairwise(widths):
-            layers += [nn.Conv2d(inside, outside, kernel_size=4, stride=2, padding=1), nn.ReLU(inplace=True)]
+            layers += [Halving(inside, outside), nn.ReLU(inplace=True)]
         layers[-1] = nn.LeakyReLU(LEAK)
         flat = 64 * (height >> n) * (width >> n)
         super().__init__(*layers, nn.Flatten(), nn.Linear(flat, hidden_dim), nn.LeakyReLU(LEAK))

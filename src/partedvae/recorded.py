@@ -47,6 +47,7 @@ class Recorded:
         self._calls = 0
         self._given: list[Tensor] = []
         self._numbers: list[Tensor] = []
+        self._filled: list[float] = []
         self._found: Values = {}
 
     @property
@@ -62,11 +63,14 @@ class Recorded:
         """
         if self._calls == 0:
             self._given = [torch.empty_like(tensor) for tensor in given]
-            self._numbers = [torch.empty((), dtype=torch.float32, device=self._device) for _ in numbers]
+            self._numbers = [torch.zeros((), dtype=torch.float32, device=self._device) for _ in numbers]
+            self._filled = [0.0 for _ in numbers]
         for own, tensor in zip(self._given, given, strict=True):
             own.copy_(tensor)
-        for own, number in zip(self._numbers, numbers, strict=True):
-            own.fill_(number)
+        for own, number, filled in zip(self._numbers, numbers, self._filled, strict=True):
+            if number != filled:
+                own.fill_(number)
+        self._filled = list(numbers)
         self._calls += 1
         if self._calls <= _FIRST:
             self._stream.wait_stream(torch.cuda.current_stream(self._device))

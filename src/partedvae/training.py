@@ -104,6 +104,7 @@ class Training(lightning.LightningModule):
         if self._noise_state is not None:
             self.noise.set_state(self._noise_state)
         if self.compiled:
+            self._compiled_seen = compiling.compiled(self.lessons.seen)
             self._compiled_codes = compiling.compiled(self.step.codes)
             self._compiled_classes = compiling.compiled(self.step.classes)
 
@@ -137,12 +138,13 @@ class Training(lightning.LightningModule):
 
     def _learn(self, batch: Batch, number: int | Tensor, weight: float | Tensor) -> Values:
         """What both optimisers descend, by name; steps and weights of guesses are numbers, or tensors if recorded."""
-        x = self.model.scaling(batch.x)
+        see = self._compiled_seen if self._compiles(batch.x) else self.lessons.seen
+        seen = see(batch)
         guesses = self.step.guesses
-        known = self._learn_classes(batch) if guesses is None else {}
-        terms, log_c = self._learn_codes(x, number)
+        known = self._learn_classes(seen) if guesses is None else {}
+        terms, log_c = self._learn_codes(seen.x, number)
         if guesses is not None:
-            known = self._learn_classes(batch, (x, guesses(log_c)), weight)
+            known = self._learn_classes(seen, guesses(log_c), weight)
         return {**terms, **known}
 
     def _launch(self, batch: Batch, number: int, weight: float) -> Values:
@@ -185,15 +187,13 @@ class Training(lightning.LightningModule):
             self._stop(terms, lambda: self.step.drawn(x, noise, number)[1].weighted)
         return terms, log_c
 
-    def _learn_classes(
-        self, batch: Batch, guessed: tuple[Tensor, Tensor] | None = None, weight: float | Tensor = 0.0
-    ) -> Values:
+    def _learn_classes(self, batch: Batch, guesses: Tensor | None = None, weight: float | Tensor = 0.0) -> Values:
         """A step of the labelled optimiser; its terms, weights included."""
         _, labelled = self._both_optimizers()
-        terms = self._supervision(batch, guessed, weight)
+        terms = self._supervision(batch, guesses, weight)
         known = {name: loss.detach() for name, loss in terms.items()}
         if self.config.supervised and not self._descend(labelled, torch.stack(list(terms.values())).sum()):
-            self._stop(known, lambda: self._supervision(batch, guessed, weight))
+            self._stop(known, lambda: self._supervision(batch, guesses, weight))
         return known
 
     def validation_step(self, batch: LabelledBatch, batch_idx: int) -> None:
@@ -307,12 +307,12 @@ class Training(lightning.LightningModule):
             and self.trainer.precision != "16-mixed"  # whose scale is read off the device
         )
 
-    def _supervision(self, batch: Batch, guessed: tuple[Tensor, Tensor] | None, weight: float | Tensor = 0.0) -> Values:
-        """What the labelled optimiser descends, by name, weights included; of observations with guesses if given."""
-        lesson = self.lessons.of(batch, guessed, weight, self.noise)
+    def _supervision(self, batch: Batch, guesses: Tensor | None, weight: float | Tensor = 0.0) -> Values:
+        """What the labelled optimiser descends, by name, weights included; of guesses too if given."""
+        lesson = self.lessons.of(batch, guesses, weight, self.noise)
         teach = self._compiled_classes if self._compiles(batch.x) else self.step.classes
         known = teach(lesson.x, lesson.targets, lesson.left, lesson.guesses)
-        if guessed is None:
+        if guesses is None:
             return known
         disagreement = known.get("consistency", torch.zeros_like(known["cross_entropy"]))
         return {**known, "consistency": lesson.weight * disagreement}
