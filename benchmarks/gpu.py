@@ -6,7 +6,8 @@ The published recipe for dSprites on grey pictures of 64×64, kept on the GPU wh
 restatement of the published one (plain_loop.py) with its data in memory there, *floor* the bare networks; *fit* is what
 a user calls, whole epochs, history on, labelled batches included. A table of steps a second by batch and precision, the
 share of the time in which the GPU is busy and its kernels a step, and with ``--steps`` how long so many steps really
-take at batches of 64, compiled. Writes gpu.json with the machine's name.
+take at batches of 64, compiled. All is timed before anything is looked at: what looks stays with the process, and slows
+what is told to the GPU after it. Writes gpu.json with the machine's name.
 """
 
 from __future__ import annotations
@@ -52,12 +53,16 @@ def main() -> None:
         parser.error("there is no GPU that torch can use; --accelerator cpu tries the script.")
     found: dict[str, Any] = {"device": device_name(arguments.accelerator), "cases": []}
     if arguments.steps:  # first, while nothing is compiled yet
-        found["whole"] = {"steps": arguments.steps, "seconds": whole(arguments.steps, arguments.accelerator)}
+        found["whole"] = whole(arguments.steps, arguments.accelerator)
         print(found["whole"], flush=True)
         record.write("gpu", found, folder=arguments.out)  # what comes next may not be reached
-    for batch, precision in CASES[: arguments.cases]:
+    chosen = CASES[: arguments.cases]
+    for batch, precision in chosen:
         found["cases"].append(case(batch, precision, arguments.batches, arguments.accelerator))
         print(found["cases"][-1]["steps_per_second"], flush=True)
+        record.write("gpu", found, folder=arguments.out)
+    for timed, (batch, precision) in zip(found["cases"], chosen, strict=True):
+        timed["profiles"] = profiles(batch, precision, arguments.batches, arguments.accelerator)
         record.write("gpu", found, folder=arguments.out)
     show(found)
 
@@ -68,32 +73,48 @@ def device_name(accelerator: str) -> str:
 
 
 def case(batch: int, precision: str, n_batches: int, accelerator: str) -> dict[str, Any]:
-    """Steps a second of one batch size and precision, medians of rounds, and what the GPU does in them."""
-    torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
-    torch.backends.cudnn.allow_tf32 = precision == "tf32"
+    """Steps a second of one batch size and precision, medians of rounds."""
+    multiply(precision)
     device = torch.device("cuda" if accelerator == "gpu" else "cpu")
     rates = {
         name: median(rate(step, batch, n_batches, device) for _ in range(ROUNDS))
         for name, step in loops(precision, device).items()
     }
-    profiles = {}
-    for name, through in (("fit", False), ("fit, compiled", True)):
-        batches = max(n_batches, ROWS // batch) if through else n_batches
-        options = {
-            "accelerator": accelerator,
-            "precision": "32-true" if precision == "tf32" else precision,
-            "compile": through,
-        }
-        look = Look(batches)
-        clock = train(batch, batches, ROUNDS + 1, {**options, "callbacks": [look]})
-        rates[name] = batches / median(clock.epochs[1:])  # in the first it is compiled, and looked at
-        profiles[name] = {**look.found, "first_epoch_seconds": short(clock.epochs[0])}
+    first = {}
+    for name, options in fits(precision, accelerator).items():
+        batches = max(n_batches, ROWS // batch) if options["compile"] else n_batches
+        clock = train(batch, batches, ROUNDS + 1, options)
+        first[name] = short(clock.epochs[0])  # in which it is compiled
+        rates[name] = batches / median(clock.epochs[1:])
     return {
         "batch": batch,
         "precision": precision,
         "steps_per_second": {name: short(value) for name, value in rates.items()},
-        "profiles": profiles,
+        "first_epoch_seconds": first,
     }
+
+
+def profiles(batch: int, precision: str, n_batches: int, accelerator: str) -> dict[str, Any]:
+    """What the device does in steps of one batch size and precision."""
+    multiply(precision)
+    found = {}
+    for name, options in fits(precision, accelerator).items():
+        look = Look(n_batches)
+        train(batch, n_batches, 1, {**options, "callbacks": [look]})
+        found[name] = look.found
+    return found
+
+
+def multiply(precision: str) -> None:
+    """Let torch multiply 32-bit numbers as a precision says."""
+    torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
+    torch.backends.cudnn.allow_tf32 = precision == "tf32"
+
+
+def fits(precision: str, accelerator: str) -> dict[str, dict[str, Any]]:
+    """Options of a trainer, as it is and compiled."""
+    options = {"accelerator": accelerator, "precision": "32-true" if precision == "tf32" else precision}
+    return {"fit": {**options, "compile": False}, "fit, compiled": {**options, "compile": True}}
 
 
 def loops(precision: str, device: torch.device) -> dict[str, Step]:
@@ -135,10 +156,11 @@ def train(batch: int, n_batches: int, epochs: int, options: dict[str, Any]) -> C
     return fitted(pictures(rows, SIDE), few_labels(rows), settings)
 
 
-def whole(steps: int, accelerator: str) -> float:
-    """Seconds that so many steps of 64 take in one fit, compiled, the compiler's included."""
+def whole(steps: int, accelerator: str) -> dict[str, Any]:
+    """Seconds that so many steps of 64 take in one compiled fit, and by epoch; the compiler works in the first."""
     options = {"accelerator": accelerator, "precision": "auto", "compile": True}
-    return short(sum(train(64, steps // EPOCHS, EPOCHS, options).epochs))
+    epochs = train(64, steps // EPOCHS, EPOCHS, options).epochs
+    return {"steps": steps, "seconds": short(sum(epochs)), "epochs": [short(seconds) for seconds in epochs]}
 
 
 class Look(Callback):

@@ -17,8 +17,12 @@ def test_every_loop_is_timed_and_told(monkeypatch: pytest.MonkeyPatch, capsys: p
     found = gpu.case(16, "bf16-mixed", n_batches=4, accelerator="cpu")
     assert list(found["steps_per_second"]) == ["floor", "plain loop", "fit", "fit, compiled"]
     assert all(rate > 0 for rate in found["steps_per_second"].values())
+    assert list(found["first_epoch_seconds"]) == ["fit", "fit, compiled"]
+    found["profiles"] = gpu.profiles(16, "bf16-mixed", n_batches=4, accelerator="cpu")
     for seen in found["profiles"].values():
-        assert seen.keys() == {"busy", "kernels_per_step", "most", "first_epoch_seconds"}
+        assert seen.keys() == {"busy", "kernels_per_step", "most"}
         assert seen["kernels_per_step"] == 0  # of a GPU, which is not there
-    gpu.show({"device": "cpu", "cases": [found], "whole": {"steps": 60, "seconds": gpu.whole(60, "cpu")}})
+    whole = gpu.whole(60, "cpu")
+    assert whole["seconds"] == pytest.approx(sum(whole["epochs"]), rel=0.01)
+    gpu.show({"device": "cpu", "cases": [found], "whole": whole})
     assert "60 steps" in capsys.readouterr().out

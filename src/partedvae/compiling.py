@@ -11,9 +11,6 @@ import torch
 from torch import Tensor
 from torch.optim import Adam
 
-_OPTIONS: dict[str, Any] = {"combo_kernels": True, "combo_kernels_autotune": 0}
-"""Small kernels that do not need each other are one for a GPU; to try sizes of theirs takes longer than it saves."""
-
 _COUNTS_APART = "isolate_recompiles" in inspect.signature(torch.compile).parameters
 
 Given = ParamSpec("Given")
@@ -36,7 +33,7 @@ def compiled(function: Callable[Given, Found]) -> Callable[Given, Found]:
     Source: Ansel et al. 2024, *PyTorch 2: faster machine learning through dynamic Python bytecode transformation and
     graph compilation*.
     """
-    return torch.compile(with_code_of_its_own(function), dynamic=False, options=_OPTIONS)
+    return torch.compile(with_code_of_its_own(function), dynamic=False)
 
 
 def with_code_of_its_own(function: Callable[Given, Found]) -> Callable[Given, Found]:
