@@ -120,8 +120,8 @@ def measured_on(found: dict[str, Any]) -> list[str]:
         plain = max(case["steps_per_second"]["plain loop"] for case in found["cases"])
         lines += [
             "",
-            f"The recipe's {run['steps']:,} steps of {BATCH}, compiled, took {run['seconds']:.0f} seconds in one fit; the "
-            f"first of its {len(seconds)} epochs, in which torch compiles and convolutions try their algorithms, "
+            f"The recipe's {run['steps']:,} steps of {BATCH}, compiled, took {run['seconds']:.0f} seconds in one fit; "
+            f"the first of its {len(seconds)} epochs, in which torch compiles and convolutions try their algorithms, "
             f"{run['epochs'][0]:.0f}. After it {rate:,.0f} steps a second are the median, {rate / plain:.3g} times the "
             "fastest plain loop of the table.",
         ]
