@@ -7,8 +7,6 @@ import os
 import resource
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +20,6 @@ from lightning.pytorch.callbacks import Callback
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 
-from command_line import QUICK, call
 from partedvae import PartedVAE
 from partedvae.checkpoint_files import LAST, PREVIOUS, CheckpointError, DamagedCheckpointWarning, is_whole
 from partedvae.extra_terms import Seen
@@ -319,90 +316,6 @@ def test_checkpoints_within_an_epoch_follow_a_clock_that_cannot_be_set(
     noting = model(**settings, trainer_options={"callbacks": [Note()]})
     noting.fit(digits[0], digits[2], checkpoints=tmp_path, checkpoint_minutes=0.9)
     assert written == [1, 3]  # 54 s have passed after the second step; the epoch ends with the fourth
-
-
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_the_command_line_ends_cleanly_and_goes_on(number: int, status: int, tmp_path: Path) -> None:
-    options = ["--labels-per-class", "5", "--epochs", "2", "--checkpoint-minutes", "0"]
-    program = f"""
-import os, signal
-from pathlib import Path
-from partedvae import checkpoints, cli
-
-signal.signal(signal.SIGINT, signal.default_int_handler)
-write = checkpoints.Checkpoints._write
-asked = []  # once: a second signal ends the run at once
-
-def write_and_ask(self, trainer):
-    write(self, trainer)
-    if not asked and Path("run/checkpoints/{PREVIOUS}").exists():
-        asked.append(True)
-        os.kill(os.getpid(), {number:d})
-
-checkpoints.Checkpoints._write = write_and_ask
-cli.main({["train", "digits", "--out", "run", *options]})
-"""
-    ended = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
-    said = ended.stderr
-    assert ended.returncode == status, said
-    assert said.splitlines()[-2:] == [
-        "partedvae train digits --out run --resume goes on from the last checkpoint.",
-        "partedvae: stopped.",
-    ]
-    assert "Traceback" not in said
-    if number == signal.SIGINT:
-        return  # going on is the same after both, and takes its time
-    cut(tmp_path / "run" / "checkpoints" / LAST)
-    again = [sys.executable, "-m", "partedvae", "train", "digits", "--out", "run", "--resume"]
-    resumed = subprocess.run(again, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert resumed.returncode == 0, resumed.stderr
-    assert "Warning: run/checkpoints/last.ckpt is damaged: going on from" in resumed.stderr
-    assert (tmp_path / "run" / "report.html").exists()
-    assert len((tmp_path / "run" / "history.csv").read_text().splitlines()) == 1 + 2
-
-
-def test_a_command_that_is_asked_to_stop_says_so_and_leaves_nothing(tmp_path: Path) -> None:
-    PartedVAE(hidden_dim=8, max_epochs=1, random_state=0).fit(np.eye(8), np.arange(8) % 2).save(tmp_path / "model")
-    np.savez(tmp_path / "data.npz", X=np.eye(8))
-    program = """
-import os, signal
-from partedvae import cli, tables
-
-tables.prediction_rows = lambda *_: os.kill(os.getpid(), signal.SIGTERM)
-cli.main(["predict", "model", "data.npz", "-o", "answers.csv", "--quiet"])
-"""
-    ended = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert (ended.returncode, ended.stderr) == (143, "partedvae: stopped.\n")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["data.npz", "model"]
-
-
-def test_a_run_without_a_whole_checkpoint_fails_with_status_1(tmp_path: Path) -> None:
-    folder = tmp_path / "run" / "checkpoints"
-    folder.mkdir(parents=True)
-    (folder / LAST).write_bytes(b"cut")
-    found = call("train", "digits", "--out", tmp_path / "run", "--resume")
-    assert found.returncode == 1
-    assert found.stderr == f"partedvae: {folder / LAST}: damaged. There is nothing to go on from.\n"
-
-
-def _unwritable(tmp_path: Path) -> Path:
-    """A folder in which nobody can make anything, not even root, whom permissions do not stop."""
-    if os.geteuid() == 0:
-        return Path("/proc/self")
-    tmp_path.chmod(0o500)
-    return tmp_path
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="where nobody may write differs from system to system")
-def test_a_folder_that_cannot_be_written_to_is_named_in_one_line(tmp_path: Path) -> None:
-    folder = _unwritable(tmp_path)
-    trained = call("train", "digits", "--labels-per-class", 2, "--out", folder / "run", *QUICK)
-    assert trained.returncode == 1
-    assert trained.stderr.count("\n") == 1
-    assert str(folder / "run") in trained.stderr
-    model = PartedVAE(hidden_dim=8, max_epochs=1, random_state=0).fit(np.eye(8), np.arange(8) % 2)
-    with pytest.raises(OSError, match=str(folder / "model")):
-        model.save(folder / "model")
 
 
 def test_a_run_that_stopped_early_stays_so_when_it_is_gone_on_with(digits: Digits, tmp_path: Path) -> None:
