@@ -35,6 +35,7 @@ from plain_loop import Step, floor_step, plain_step
 from speed.timing import CLASSES, LABELLED, few_labels, fitted, pictures, short
 
 SIDE, ROUNDS, KERNELS, EPOCHS = 64, 3, 12, 30
+LOOKED_AT = 60  # batches of the epoch that is looked at near its end: in the first some things are done once
 ROWS = 64_000  # of an epoch that is compiled, at least: what begins and ends one should not count
 SETTINGS = preset("paper-dsprites")
 CASES = [(64, "bf16-mixed"), (64, "tf32"), (1024, "bf16-mixed"), (1024, "tf32"), (64, "32-true"), (1024, "32-true")]
@@ -51,6 +52,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.accelerator == "gpu" and not torch.cuda.is_available():
         parser.error("there is no GPU that torch can use; --accelerator cpu tries the script.")
+    if 0 < arguments.steps < EPOCHS:
+        parser.error(f"--steps are divided into {EPOCHS} epochs: give as many or more.")
     found: dict[str, Any] = {"device": device_name(arguments.accelerator), "cases": []}
     if arguments.steps:  # first, while nothing is compiled yet
         found["whole"] = whole(arguments.steps, arguments.accelerator)
@@ -62,7 +65,7 @@ def main() -> None:
         print(found["cases"][-1]["steps_per_second"], flush=True)
         record.write("gpu", found, folder=arguments.out)
     for timed, (batch, precision) in zip(found["cases"], chosen, strict=True):
-        timed["profiles"] = profiles(batch, precision, arguments.batches, arguments.accelerator)
+        timed["profiles"] = profiles(batch, precision, arguments.accelerator)
         record.write("gpu", found, folder=arguments.out)
     show(found)
 
@@ -84,7 +87,7 @@ def case(batch: int, precision: str, n_batches: int, accelerator: str) -> dict[s
     for name, options in fits(precision, accelerator).items():
         batches = max(n_batches, ROWS // batch) if options["compile"] else n_batches
         clock = train(batch, batches, ROUNDS + 1, options)
-        first[name] = short(clock.epochs[0])  # in which it is compiled
+        first[name] = short(clock.epochs[0])  # in which it is compiled, unless torch has kept that from before
         rates[name] = batches / median(clock.epochs[1:])
     return {
         "batch": batch,
@@ -94,13 +97,13 @@ def case(batch: int, precision: str, n_batches: int, accelerator: str) -> dict[s
     }
 
 
-def profiles(batch: int, precision: str, n_batches: int, accelerator: str) -> dict[str, Any]:
+def profiles(batch: int, precision: str, accelerator: str) -> dict[str, Any]:
     """What the device does in steps of one batch size and precision."""
     multiply(precision)
     found = {}
     for name, options in fits(precision, accelerator).items():
-        look = Look(n_batches)
-        train(batch, n_batches, 1, {**options, "callbacks": [look]})
+        look = Look(LOOKED_AT)
+        train(batch, LOOKED_AT, 1, {**options, "callbacks": [look]})
         found[name] = look.found
     return found
 
@@ -159,8 +162,9 @@ def train(batch: int, n_batches: int, epochs: int, options: dict[str, Any]) -> C
 def whole(steps: int, accelerator: str) -> dict[str, Any]:
     """Seconds that so many steps of 64 take in one compiled fit, and by epoch; the compiler works in the first."""
     options = {"accelerator": accelerator, "precision": "auto", "compile": True}
-    epochs = train(64, steps // EPOCHS, EPOCHS, options).epochs
-    return {"steps": steps, "seconds": short(sum(epochs)), "epochs": [short(seconds) for seconds in epochs]}
+    each = steps // EPOCHS
+    epochs = train(64, each, EPOCHS, options).epochs
+    return {"steps": each * EPOCHS, "seconds": short(sum(epochs)), "epochs": [short(seconds) for seconds in epochs]}
 
 
 class Look(Callback):
@@ -187,7 +191,12 @@ class Look(Callback):
         finished()
         wall = time.perf_counter() - self._started
         self._looking.stop()
-        events = [event for event in self._looking.key_averages() if event.self_device_time_total > 0]
+        # Calls, and parts that a program names, have the time of the kernels that they begin, which are listed too.
+        events = [
+            event
+            for event in self._looking.key_averages()
+            if event.device_type.name != "CPU" and not event.is_user_annotation and event.self_device_time_total > 0
+        ]
         events.sort(key=lambda event: -event.self_device_time_total)
         busy = sum(event.self_device_time_total for event in events) / 1e6
         self.found = {
@@ -207,7 +216,7 @@ def show(found: dict[str, Any]) -> None:
     table = Table("batch", "precision", *names, "compiled / plain", "kernels a step", title=found["device"])
     for one in found["cases"]:
         rates = one["steps_per_second"]
-        kernels = " → ".join(str(seen.get("kernels_per_step")) for seen in one["profiles"].values())
+        kernels = " → ".join(str(seen.get("kernels_per_step")) for seen in one.get("profiles", {}).values())
         gain = f"{rates['fit, compiled'] / rates['plain loop']:.3g}"
         table.add_row(str(one["batch"]), one["precision"], *(f"{rates[name]:g}" for name in names), gain, kernels)
     Console(width=140).print(table)

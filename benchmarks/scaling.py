@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import torch
@@ -109,23 +110,27 @@ def measured_on(found: dict[str, Any]) -> list[str]:
     for case in found["cases"]:
         rates = case["steps_per_second"]
         shown = " | ".join(f"{rates[name]:,.0f}" for name in ("floor", "plain loop", "fit", "fit, compiled"))
-        kernels = " → ".join(f"{seen['kernels_per_step']:.0f}" for seen in case["profiles"].values())
+        kernels = " → ".join(f"{seen['kernels_per_step']:.0f}" for seen in case.get("profiles", {}).values()) or "–"
         times = rates["fit, compiled"] / rates["plain loop"]
         lines.append(f"| {case['batch']} | {case['precision']} | {shown} | {times:.3g} | {kernels} |")
     if "note" in found:
         lines += ["", found["note"]]
     if "whole" in found:
-        run, seconds = found["whole"], sorted(found["whole"]["epochs"])
-        rate = run["steps"] / len(seconds) / seconds[len(seconds) // 2]
-        plain = max(case["steps_per_second"]["plain loop"] for case in found["cases"])
-        lines += [
-            "",
-            f"The recipe's {run['steps']:,} steps of {BATCH}, compiled, took {run['seconds']:.0f} seconds in one fit; "
-            f"the first of its {len(seconds)} epochs, in which torch compiles and convolutions try their algorithms, "
-            f"{run['epochs'][0]:.0f}. After it {rate:,.0f} steps a second are the median, {rate / plain:.3g} times the "
-            "fastest plain loop of the table.",
-        ]
+        lines += ["", of_the_whole(found)]
     return lines
+
+
+def of_the_whole(found: dict[str, Any]) -> str:
+    """What the long run took, and its rate beside the plain loop's where that was timed in the same call."""
+    run = found["whole"]
+    rate = run["steps"] / len(run["epochs"]) / median(run["epochs"])
+    told = (
+        f"The recipe's {run['steps']:,} steps of {BATCH}, compiled, took {run['seconds']:.0f} seconds in one fit; the "
+        f"first of its {len(run['epochs'])} epochs, in which torch compiles and convolutions try their algorithms, "
+        f"{run['epochs'][0]:.0f}. The median of its epochs is {rate:,.0f} steps a second"
+    )
+    plain = [case["steps_per_second"]["plain loop"] for case in found["cases"] if case["batch"] == BATCH]
+    return f"{told}, {rate / max(plain):.3g} times the fastest plain loop of the table." if plain else f"{told}."
 
 
 _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")

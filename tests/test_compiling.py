@@ -67,7 +67,7 @@ def test_the_compiler_sees_all_of_a_step_and_learns_the_same(settings: dict[str,
     plain = history(**settings)
     assert not traced
     through = history(**settings, trainer_options={"compile": True})
-    # What is seen and what both optimisers descend, in batches of the usual size, not the last, of two epochs.
+    # What is shown and what both optimisers descend, in batches of the usual size, not the last, of two epochs.
     assert len(traced) == 3 * 2 * 2
     assert_alike(through, plain)
 
@@ -176,12 +176,12 @@ def test_a_step_on_a_device_does_not_wait_for_it(
     batch = Batch(raw, raw[:4], labels)
     monkeypatch.setattr(torch, "tensor", lambda *_, **__: pytest.fail("torch.tensor brings numbers to a device"))
     with NothingWaits():
-        batch = module.lessons.seen(batch)
-        x = batch.x
+        shown = module.lessons.shown(batch)
+        x = shown.x
         loss, terms, log_c = module.step.codes(x, module.step.noise(x, module.noise), module.steps_taken)
         loss.backward()
         guesses = module.step.guesses
-        known = module._supervision(batch, None if guesses is None else guesses(log_c))
+        known = module._supervision(shown, None if guesses is None else guesses(log_c))
         torch.stack(list(known.values())).sum().backward()
         if module.average is not None:
             module.average.follow(model, module.steps_taken)

@@ -198,11 +198,14 @@ class Rows(Dataset[Batch]):
         return len(self.x)
 
     def __getitem__(self, draw: Draw) -> Batch:
-        labelled = self.labelled[draw.labelled]
-        # Without waiting for the device, which indices on the processor would do, and all at once.
-        rows = torch.cat([draw.rows, labelled]).to(self.device, non_blocking=True)
-        x, x_labelled = self.x[rows].split([len(draw.rows), len(labelled)])
-        return Batch(x, x_labelled, self.labels[rows[len(draw.rows) :]])
+        both = draw.rows, self.labelled[draw.labelled]
+        sizes = [len(rows) for rows in both]
+        # Without waiting for a device, which indices on the processor would do. A GPU is told one thing, not two.
+        together = torch.cat(both).to(self.device, non_blocking=True)
+        rows, labelled = together.split(sizes)
+        in_memory = isinstance(self.x, Tensor)
+        x, x_labelled = self.x[together].split(sizes) if in_memory else (self.x[rows], self.x[labelled])
+        return Batch(x, x_labelled, self.labels[labelled])
 
 
 class OrderedRows(IterableDataset[LabelledBatch]):

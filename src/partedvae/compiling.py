@@ -60,9 +60,9 @@ def usual_algorithms() -> Iterator[None]:
 def rates_from(groups: Sequence[dict[str, Any]], rates: Sequence[Tensor]) -> Iterator[None]:
     """Let optimisers look up the rates of their groups where they stand on a device, and not in Python."""
     usual = [group["lr"] for group in groups]
-    for group, rate in zip(groups, rates, strict=True):
-        group["lr"] = rate
     try:
+        for group, rate in zip(groups, rates, strict=True):
+            group["lr"] = rate
         yield
     finally:
         for group, rate in zip(groups, usual, strict=True):

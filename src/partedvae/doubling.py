@@ -20,9 +20,9 @@ class Doubling(nn.ConvTranspose2d):
 
     - The bias is added to what the convolution gives: of one that is handed to torch, the library that it asks computes
       the gradient in a slow loop where channels come last.
-    - To one channel, as grey pictures have, that library takes several times what the multiplications need, and so do
-      those of GPUs to a few. They are one product of matrices there, whose sixteen numbers for each place are then
-      added up where they fall.
+    - To one channel, as grey pictures have, that library takes several times what the multiplications need; and so
+      do those of GPUs to a few, where the step is compiled. They are one product of matrices then, whose sixteen
+      numbers for each place are added up where they fall.
 
     >>> import torch
     >>> Doubling(3, 1, more=(0, 1))(torch.rand(2, 3, 4, 4)).shape

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,6 +16,14 @@ from partedvae.model import PartedModel
 from partedvae.objective import targets_of
 from partedvae.schedules import fading
 from partedvae.teaching import Teaching, gaps, smoothed
+
+
+class Shown(NamedTuple):
+    """Scaled observations (N, …), labelled ones (M, …) beside them, and what should be said of these, (M, ΣK)."""
+
+    x: Tensor
+    x_labelled: Tensor
+    targets: Tensor
 
 
 @dataclass(frozen=True)
@@ -64,22 +73,22 @@ class Lessons:
         """How much guesses count after so many steps: less and less, and at last not at all."""
         return self._teaching.consistency * fading(step, self._config.consistency_steps) if self.with_guesses else 0.0
 
-    def seen(self, batch: Batch) -> Batch:
-        """A batch as the networks see it: observations are scaled, and labels are targets (M, ΣK)."""
+    def shown(self, batch: Batch) -> Shown:
+        """A batch as the networks are shown it."""
         layout, scaling = self._model.partition, self._model.scaling
         targets = smoothed(targets_of(batch.labels, layout), self._teaching.smoothing, layout)
-        return Batch(scaling(batch.x), scaling(batch.x_labelled), targets)
+        return Shown(scaling(batch.x), scaling(batch.x_labelled), targets)
 
-    def of(self, batch: Batch, guesses: Tensor | None, weight: float | Tensor, noise: torch.Generator) -> Lesson:
+    def of(self, shown: Shown, guesses: Tensor | None, weight: float | Tensor, noise: torch.Generator) -> Lesson:
         """The lesson of a batch.
 
         Args:
-            batch: as it is ``seen``.
+            shown: the batch.
             guesses: of the classes of its observations, (N, ΣK), if they are learned from.
             weight: of guesses; a tensor is more than 0.
             noise: what chance is drawn from.
         """
-        x, labelled, targets = batch
+        x, labelled, targets = shown
         if guesses is None:
             return Lesson(labelled, targets, self._gaps(labelled, noise))
         if not isinstance(weight, Tensor) and not weight:

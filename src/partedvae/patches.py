@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 _FEW = 4
+_exported: Callable[[], bool] = getattr(torch.compiler, "is_exporting", lambda: False)  # which older torch does not say
 
 
 def as_products(x: Tensor, channels: int) -> bool:
     """Whether products of matrices are the faster way to pictures, or from pictures, of so many channels.
 
-    On a GPU convolutions of few channels take several times what the products take, but only if a compiler makes few
-    kernels of what is between.
+    On a GPU convolutions of few channels take several times what the products take, if a compiler makes few kernels of
+    what is between. What is exported, for who knows what device, keeps its convolutions.
 
     >>> as_products(torch.rand(2, 1, 8, 8), channels=1)
     False
     """
-    return channels <= _FEW and x.device.type == "cuda" and torch.compiler.is_compiling()
+    compiled = torch.compiler.is_compiling() and not _exported()
+    return channels <= _FEW and x.device.type == "cuda" and compiled
 
 
 def patches(x: Tensor) -> Tensor:

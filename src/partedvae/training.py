@@ -20,7 +20,7 @@ from partedvae.config import Config, to_json
 from partedvae.extra_terms import Term
 from partedvae.factory import Schedule
 from partedvae.late_labels import Waiting
-from partedvae.lessons import Lessons
+from partedvae.lessons import Lessons, Shown
 from partedvae.model import PartedModel
 from partedvae.plateau import Plateau
 from partedvae.recorded import Recorded, records
@@ -104,7 +104,7 @@ class Training(lightning.LightningModule):
         if self._noise_state is not None:
             self.noise.set_state(self._noise_state)
         if self.compiled:
-            self._compiled_seen = compiling.compiled(self.lessons.seen)
+            self._compiled_shown = compiling.compiled(self.lessons.shown)
             self._compiled_codes = compiling.compiled(self.step.codes)
             self._compiled_classes = compiling.compiled(self.step.classes)
 
@@ -138,13 +138,13 @@ class Training(lightning.LightningModule):
 
     def _learn(self, batch: Batch, number: int | Tensor, weight: float | Tensor) -> Values:
         """What both optimisers descend, by name; steps and weights of guesses are numbers, or tensors if recorded."""
-        see = self._compiled_seen if self._compiles(batch.x) else self.lessons.seen
-        seen = see(batch)
+        show = self._compiled_shown if self._compiles(batch.x) else self.lessons.shown
+        shown = show(batch)
         guesses = self.step.guesses
-        known = self._learn_classes(seen) if guesses is None else {}
-        terms, log_c = self._learn_codes(seen.x, number)
+        known = self._learn_classes(shown) if guesses is None else {}
+        terms, log_c = self._learn_codes(shown.x, number)
         if guesses is not None:
-            known = self._learn_classes(seen, guesses(log_c), weight)
+            known = self._learn_classes(shown, guesses(log_c), weight)
         return {**terms, **known}
 
     def _launch(self, batch: Batch, number: int, weight: float) -> Values:
@@ -187,13 +187,13 @@ class Training(lightning.LightningModule):
             self._stop(terms, lambda: self.step.drawn(x, noise, number)[1].weighted)
         return terms, log_c
 
-    def _learn_classes(self, batch: Batch, guesses: Tensor | None = None, weight: float | Tensor = 0.0) -> Values:
+    def _learn_classes(self, shown: Shown, guesses: Tensor | None = None, weight: float | Tensor = 0.0) -> Values:
         """A step of the labelled optimiser; its terms, weights included."""
         _, labelled = self._both_optimizers()
-        terms = self._supervision(batch, guesses, weight)
+        terms = self._supervision(shown, guesses, weight)
         known = {name: loss.detach() for name, loss in terms.items()}
         if self.config.supervised and not self._descend(labelled, torch.stack(list(terms.values())).sum()):
-            self._stop(known, lambda: self._supervision(batch, guesses, weight))
+            self._stop(known, lambda: self._supervision(shown, guesses, weight))
         return known
 
     def validation_step(self, batch: LabelledBatch, batch_idx: int) -> None:
@@ -307,10 +307,10 @@ class Training(lightning.LightningModule):
             and self.trainer.precision != "16-mixed"  # whose scale is read off the device
         )
 
-    def _supervision(self, batch: Batch, guesses: Tensor | None, weight: float | Tensor = 0.0) -> Values:
+    def _supervision(self, shown: Shown, guesses: Tensor | None, weight: float | Tensor = 0.0) -> Values:
         """What the labelled optimiser descends, by name, weights included; of guesses too if given."""
-        lesson = self.lessons.of(batch, guesses, weight, self.noise)
-        teach = self._compiled_classes if self._compiles(batch.x) else self.step.classes
+        lesson = self.lessons.of(shown, guesses, weight, self.noise)
+        teach = self._compiled_classes if self._compiles(shown.x) else self.step.classes
         known = teach(lesson.x, lesson.targets, lesson.left, lesson.guesses)
         if guesses is None:
             return known

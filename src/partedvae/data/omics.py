@@ -103,4 +103,4 @@ def _matrix(cells: Any, path: Path, reading: Reading) -> Rows:
             yield part
         rounding.require_little(path, genes)
 
-    return stored_rows("cells", path, shape, np.float32, parts, reading.cache, layer)
+    return stored_rows("cells", path, shape, np.float32, parts, reading.cache, *([] if layer is None else [layer]))
