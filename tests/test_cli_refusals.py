@@ -165,6 +165,8 @@ def test_what_cannot_be_written_to_is_one_line(tmp_path: Path) -> None:
         (("train", "digits", "--resume", "--out", "OUT"), 2, "nothing to go on from"),
         (("train", "digits", "--epochs", "many", "-o", "OUT"), 2, "'--epochs': Input should be a valid integer"),
         (("predict", "OUT", "digits", "-o", "x.csv"), 1, "config.json is missing"),
+        (("predict", "CHECKPOINTS", "digits", "-o", "x.csv"), 1, "Checkpoints are what training goes on from"),
+        (("predict", "RUN", "ROWS", "-o", "x.csv"), 1, "rows of 6 numbers: only pictures can be brought to 8×8"),
         (("predict", "RUN", "digits", "-o", "no/such/folder.csv"), 2, "no folder"),
         (("predict", "RUN", "fashion-mnist", "--data-dir", "nowhere", "-o", "x.csv"), 1, "nowhere"),
         (("generate", "RUN", "--label", "cat", "-o", "x.png"), 2, "--label cat"),
@@ -188,6 +190,8 @@ def test_errors_are_a_line_with_a_status_and_leave_nothing(
         "OUT": tmp_path / "out",
         "RUN": run,
         "TABLE": table_run,
+        "CHECKPOINTS": run / "checkpoints",
+        "ROWS": table_run.parent / "data.npz",
         "x.csv": tmp_path / "x.csv",
         "x.png": tmp_path / "x.png",
     }

@@ -153,7 +153,9 @@ def read_config(folder: Path) -> SavedModel:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ModelFileError(f"{path} is missing: {folder} is not a saved model.") from None
+        unfinished = any(folder.glob("*.ckpt"))
+        advice = " Checkpoints are what training goes on from (resume_from, --resume)." if unfinished else ""
+        raise ModelFileError(f"{path} is missing: {folder} is not a saved model.{advice}") from None
     except (OSError, ValueError, RecursionError) as error:  # ValueError: no UTF-8, no JSON, a number without end
         raise ModelFileError(f"{path} cannot be read: {error}") from None
     found = content.get("format_version") if isinstance(content, dict) else None

@@ -40,7 +40,9 @@ def read_folder(folder: Path, reading: Reading) -> Dataset:
     for name, inside in named.items():
         found = _pictures(inside, nested=True, others=others)
         if not found:
-            raise DataError(f"{inside} has no pictures ({', '.join(sorted(SUFFIXES))}).")
+            raise DataError(
+                f"{inside} has no pictures ({', '.join(sorted(SUFFIXES))}): add some, or remove the folder."
+            )
         code = MISSING if name.lower() in unlabelled else classes.index(name)
         files += [(path, code) for path in found]
     if not files:
