@@ -18,6 +18,7 @@ from partedvae.labels import MISSING, Attribute
 
 UNLABELLED = {"unlabeled", "unlabelled"}
 _OF_OTHERS = {"__macosx", "thumbs.db", "desktop.ini"}  # what archives and systems leave among pictures
+_KNOWN = ", ".join(sorted(SUFFIXES))
 _PARTS = {"train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval"}
 
 
@@ -40,13 +41,11 @@ def read_folder(folder: Path, reading: Reading) -> Dataset:
     for name, inside in named.items():
         found = _pictures(inside, nested=True, others=others)
         if not found:
-            raise DataError(
-                f"{inside} has no pictures ({', '.join(sorted(SUFFIXES))}): add some, or remove the folder."
-            )
+            raise DataError(f"{inside} has no pictures ({_KNOWN}): add some, or remove the folder.")
         code = MISSING if name.lower() in unlabelled else classes.index(name)
         files += [(path, code) for path in found]
     if not files:
-        raise DataError(f"{folder} has no pictures ({', '.join(sorted(SUFFIXES))}).")
+        raise DataError(f"{folder} has no pictures ({_KNOWN}).")
     files.sort(key=lambda item: item[0].as_posix())
     files = [files[row] for row in random_rows(len(files), reading.max_rows)]
     ids = [path.relative_to(folder).as_posix() for path, _ in files]
@@ -99,9 +98,8 @@ def _is_hidden(name: str) -> bool:
 
 def _left_out(others: Counter[str]) -> tuple[Skipped, ...]:
     """What lies among pictures and is none by its name: a line for each kind."""
-    known = ", ".join(sorted(SUFFIXES))
     return tuple(
-        Skipped(f"*{suffix}", f"{count:,} files *{suffix} are not read: pictures end in {known}")
+        Skipped(f"*{suffix}", f"{count:,} files *{suffix} are not read: pictures end in {_KNOWN}")
         for suffix, count in sorted(others.items())
     )
 

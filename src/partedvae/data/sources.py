@@ -200,8 +200,8 @@ def _sized(data: Dataset, reading: Reading) -> Dataset:
         return data
     if len(x.shape) == 2:
         raise DataError(
-            f"These are rows of {x.shape[1]} numbers: only pictures can be brought to {size[0]}×{size[1]}, the size asked "
-            "for, or that of the model."
+            f"These are rows of {x.shape[1]} numbers: only pictures can be brought to {size[0]}×{size[1]}, the size "
+            "asked for, or that of the model."
         )
     if len(x.shape) not in (3, 4) or x.dtype != np.uint8 or (len(x.shape) == 4 and x.shape[3] > MOST_CHANNELS):
         raise DataError(
