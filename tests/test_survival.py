@@ -253,6 +253,10 @@ def test_only_the_run_that_was_begun_is_gone_on_with(digits: Digits, stopped: Pa
         model().fit(x[:150], few[:150], resume_from=stopped)
     with pytest.raises(CheckpointError, match=r"of a run with precision 32-true, not bf16-mixed"):
         model(trainer_options={"precision": "bf16-mixed"}).fit(x, few, resume_from=stopped)
+    with pytest.raises(CheckpointError, match="of a run with extra_terms none, not small"):
+        model(extra_terms={"small": lambda seen: 0 * seen.codes.sum()}).fit(x, few, resume_from=stopped)
+    with pytest.raises(CheckpointError, match="of a run without augment"):
+        model(augment=lambda x, noise: x).fit(x, few, resume_from=stopped)
 
 
 @pytest.mark.parametrize(
@@ -291,10 +295,11 @@ def test_a_full_disk_ends_the_run_and_leaves_the_checkpoint_that_was_there(
 def test_too_little_memory_is_said_with_a_batch_size_to_try(digits: Digits, whole: PartedVAE, stopped: Path) -> None:
     x, _, few = digits
 
-    def greedy(seen: Seen) -> torch.Tensor:
-        return torch.empty(len(seen.x) * 2**44).sum()
+    class Greedy(Callback):
+        def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:
+            torch.empty(2**50)
 
-    greedily = model(extra_terms={"greed": greedy})
+    greedily = model(trainer_options={"callbacks": [Greedy()]})
     with pytest.raises(MemoryError, match=r"batch_size=64; try batch_size=32"):
         greedily.fit(x, few, checkpoints=stopped, resume_from=stopped)
     assert_same(model().fit(x, few, resume_from=stopped), whole)

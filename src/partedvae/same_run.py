@@ -20,6 +20,8 @@ class SameRun:
         precision: Lightning's name of it.
         compiled: whether the step is, which rounds otherwise.
         device: its type; each draws other noise.
+        terms: names of a user's terms, which are not in a checkpoint themselves.
+        augments: whether a user says how observations are changed.
     """
 
     settings: Mapping[str, Any]
@@ -28,6 +30,8 @@ class SameRun:
     precision: str
     compiled: bool
     device: str
+    terms: list[str]
+    augments: bool
 
     def state(self) -> dict[str, Any]:
         """For a checkpoint."""
@@ -72,6 +76,12 @@ class SameRun:
         if state["device"] != self.device:
             found = f"{state['device']}, not {self.device}, which draws other noise"
             raise CheckpointError(f"{path} is of a run on {found}.")
+        if state["terms"] != self.terms:
+            before, now = (", ".join(names) or "none" for names in (state["terms"], self.terms))
+            raise CheckpointError(f"{path} is of a run with extra_terms {before}, not {now}. Give the same again.")
+        if state["augments"] != self.augments:
+            how = "without" if self.augments else "with"
+            raise CheckpointError(f"{path} is of a run {how} augment. Give the same again.")
         if checkpoint["state_dict"].keys() != weights.keys():
             raise of_another_version
         return state

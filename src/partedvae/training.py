@@ -63,7 +63,8 @@ class Training(lightning.LightningModule):
         self.data = data  # the fingerprint of what is trained on
         self.n_batches = n_batches
         self.lessons = Lessons(model, config, augment)
-        self._of_users = bool(extra_terms) or augment is not None  # which may draw from torch's global generator
+        self._augments = augment is not None
+        self._of_users = bool(extra_terms) or self._augments  # which may draw from torch's global generator
         self._recorded: tuple[tuple[Any, ...], Recorded] | None = None
         self.step = Step(model, config, schedule, self.lessons.with_guesses, n_processes, extra_terms)
         self.average = Average(model, config.averaged_steps) if config.averaged_steps > 1 else None
@@ -290,6 +291,8 @@ class Training(lightning.LightningModule):
             self.trainer.precision,
             self.compiled,
             self.trainer.strategy.root_device.type,
+            sorted(self.step.extra_terms),
+            self._augments,
         )
 
     def _compiles(self, x: Tensor) -> bool:
