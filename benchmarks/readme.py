@@ -128,7 +128,7 @@ def _fashion(ours: list[dict[str, Any]], theirs: list[dict[str, Any]], step: dic
         "Fashion-MNIST, the first 256 of 60,000 labelled, preset `paper-mnist` with `capacity_steps=25_000`, 30 "
         f"epochs, mean ± sd; swaps and samples judged by a CNN of accuracy {oracle:.2f} (`python "
         "benchmarks/fashion_mnist.py --labelled first`, with a `--seed` for each run; the published code, in a clone "
-        "of its repository, by `benchmarks/published_code.py` in the same way):",
+        "of its repository, by `python benchmarks/published_code.py --repository CLONE --labelled first`):",
         "",
         f"| figure | published code, {len(theirs)} runs | partedvae, {len(ours)} runs |",
         "|---|---|---|",
@@ -136,7 +136,8 @@ def _fashion(ours: list[dict[str, Any]], theirs: list[dict[str, Any]], step: dic
         "",
         "The two are one method: from equal weights, pictures and noise, one step of both has the same loss "
         f"({step['our_loss']:.4f}), and no gradient differs by more than {step['largest']:.0e} of the layer's largest "
-        "(`python benchmarks/same_step.py`). What differs between the columns is order, noise and first weights.",
+        "(`python benchmarks/same_step.py --repository CLONE`). What differs between the columns is order, noise and "
+        "first weights.",
         "",
         f"KL(z) ended at {last['z_kl']:.2f} and KL(u) at {last['u_kl']:.2f} of 7 nats allowed, the mean overlap of "
         f"classes at {last['bc']:.3f} of 0.15.",

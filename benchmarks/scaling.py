@@ -102,7 +102,8 @@ def measured_on(found: dict[str, Any]) -> list[str]:
     lines = [
         "",
         f"One {found['device']}, torch {found['machine']['torch']}, the published recipe for dSprites on grey pictures "
-        f"of {SIDE}×{SIDE}, steps a second (`python benchmarks/gpu.py`; code of {found['commit']}):",
+        f"of {SIDE}×{SIDE}, steps a second (`{found['command']}`; *tf32* is 32-true after "
+        f"`torch.set_float32_matmul_precision('high')`; code of {found['commit']}):",
         "",
         "| batch | precision | bare networks | plain loop | fit | compiled | compiled / plain | kernels a step |",
         "|---|---|---|---|---|---|---|---|",
@@ -125,8 +126,8 @@ def of_the_whole(found: dict[str, Any]) -> str:
     run = found["whole"]
     rate = run["steps"] / len(run["epochs"]) / median(run["epochs"])
     told = (
-        f"The recipe's {run['steps']:,} steps of {BATCH}, compiled, took {run['seconds']:.0f} seconds in one fit; the "
-        f"first of its {len(run['epochs'])} epochs, in which torch compiles and convolutions try their algorithms, "
+        f"The recipe's {run['steps']:,} steps of {BATCH}, compiled, bf16-mixed, took {run['seconds']:.0f} seconds in one "
+        f"fit; the first of its {len(run['epochs'])} epochs, in which torch compiles and convolutions try their algorithms, "
         f"{run['epochs'][0]:.0f}. The median of its epochs is {rate:,.0f} steps a second"
     )
     plain = [case["steps_per_second"]["plain loop"] for case in found["cases"] if case["batch"] == BATCH]
@@ -138,19 +139,21 @@ _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _ON_A_GPU = [
     "## On a GPU",
     "",
-    "`partedvae train DATA --out RUN --precision auto --compile`: products of 16 bits, torch compiles what a step "
-    "computes, in up to a minute, and the GPU records the whole step, optimisers and noise with it, and is told all of "
-    "it at once (`recorded.py`). That it learns what it learns without is tested on a GPU where there is one "
-    "(`tests/test_recorded.py`). Observations in memory are kept on the GPU where twice their size is free. A step is "
-    "compiled and not recorded where it has to wait for the GPU, of more than a hundred classes and with 16-mixed, and "
-    "where `extra_terms` or `augment` are the user's, who may do things in them that are not the GPU's.",
+    "`partedvae train DATA --out RUN --precision auto --compile`, or `PartedVAE(trainer_options={'precision': 'auto', "
+    "'compile': True})`: products of 16 bits, torch compiles what a step computes, in up to a minute, and the whole "
+    "step, optimisers and noise with it, is recorded as a CUDA graph and launched at once (`recorded.py`). That it "
+    "learns what it learns without is tested on a GPU where there is one (`tests/test_recorded.py`). A GPU that is "
+    "there is used, one unless `devices` names more. Observations in memory are kept on it where twice their size is "
+    "free. A step is compiled but not recorded with more than a hundred classes, with 16-mixed, and with `extra_terms` or an "
+    "`augment` of your own, which may do anything. [deploy.md](deploy.md) has prediction on a GPU.",
 ]
 
 _HOW = [
     "## Several processes",
     "",
     "`partedvae train DATA --out RUN --devices 4` starts four on one machine; torchrun and SLURM start them on many "
-    "(`torchrun --nnodes 8 --nproc-per-node 4 -m partedvae train …`). `batch_size` is of each process. Rows and "
+    "(`torchrun --nnodes 8 --nproc-per-node 4 -m partedvae train …`; `srun partedvae train … --num-nodes 8 "
+    "--devices 4`). `batch_size` is of each process. Rows and "
     "labelled rows are dealt to processes from the same draws; capacities, the mean of q(c given x) and the dependence "
     "of z on c are computed over the batches of all, so that these terms and their gradients are those of one process "
     "with the whole batch (`tests/test_processes.py`). Noise, blends and swaps are of each process. One "

@@ -52,12 +52,12 @@ DESCRIBED: Mapping[str, tuple[str, str, tuple[tuple[str, ...], ...]]] = {
     ),
     "fashion-mnist-published": (
         "Fashion-MNIST, 256 labels, published size",
-        "32×32, 30 epochs.",
+        "32×32, 30 epochs (`python benchmarks/grid.py --tasks fashion-mnist-published`).",
         (_OF_CLASSES, _OF_PICTURES),
     ),
     "sprites-published": (
         "Sprites, published size and steps",
-        "64×64, 80 epochs of 727,280 pictures, 10,000 labels.",
+        "64×64, 80 epochs of 727,280 pictures, 10,000 labels (`python benchmarks/grid.py --tasks sprites-published`).",
         (_OF_CLASSES, _OF_FACTORS, _OF_PICTURES),
     ),
 }

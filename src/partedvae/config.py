@@ -130,7 +130,9 @@ class Config(BaseModel):
     )
     early_stopping: bool = Field(False, description="stop when the validation loss no longer falls, keep the best")
     early_stopping_patience: int = Field(10, ge=1, description="epochs that early stopping waits")
-    random_state: int | None = Field(None, ge=0, lt=2**63, description="seed; null: a different model each time")
+    random_state: int | None = Field(
+        None, ge=0, lt=2**63, description="seed; null: a different model each time, on the command line 0"
+    )
 
     @field_validator("*", mode="wrap")
     @classmethod

@@ -57,9 +57,9 @@ class PartedVAE(Predicts, Encodes, Generates, BaseEstimator):  # type: ignore[mi
         verbose: show progress: a bar on a terminal, else lines.
         trainer_options: passed to Lightning's ``Trainer``: devices, precision (``"auto"``: the fastest
             here), logger, callbacks and so on; and ``compile=True``, for one process: torch compiles what a step
-            computes, which takes up to a minute; it is meant for GPUs, which after a few steps have recorded all of it,
-            unless ``extra_terms`` or ``augment`` are given: what callbacks do to gradients or optimisers, between a
-            batch's start and end, is not done any more then.
+            computes, which takes up to a minute. On a GPU the step is then recorded as a CUDA graph, unless
+            ``extra_terms`` or ``augment`` are given: what callbacks do to gradients or optimisers within a batch has
+            no effect in it.
         extra_terms: terms that are added to the loss, by the names that ``history_`` will have them under: functions
             of :class:`partedvae.extra_terms.Seen` that give one number. They are not saved with the model.
         augment: how observations (N, …), as the networks see them, are changed without changing their class, for
@@ -213,7 +213,8 @@ class PartedVAE(Predicts, Encodes, Generates, BaseEstimator):  # type: ignore[mi
                 end and leave a checkpoint too.
             checkpoint_minutes: between checkpoints within an epoch.
             resume_from: a checkpoint of a fit with the same settings and data, to go on from; or a folder of
-                checkpoints, of which the newest that is not damaged is taken. Its seed is gone on with, unless
+                checkpoints, of which the newest that is not damaged is taken. Name ``checkpoints`` too, or no more are
+                written. Its seed is gone on with, unless
                 ``random_state`` is a number, which must be the same.
 
         Raises:

@@ -33,8 +33,8 @@ class Seen:
         codes: (N, D_u + D_z), drawn from it; in validation its means.
         output: (N, …), what the decoder makes of them; ``model.likelihood.mean(output)`` are expected observations.
         model: the networks and the prior.
-        step: how many steps have been taken, this one included, in a step that is compiled as a tensor; in validation
-            that at which the capacities are whole.
+        step: how many steps have been taken, this one included: an int, or a tensor in a step that is compiled; in
+            validation that at which the capacities are whole.
     """
 
     x: Tensor
