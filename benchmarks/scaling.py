@@ -126,9 +126,9 @@ def of_the_whole(found: dict[str, Any]) -> str:
     run = found["whole"]
     rate = run["steps"] / len(run["epochs"]) / median(run["epochs"])
     told = (
-        f"The recipe's {run['steps']:,} steps of {BATCH}, compiled, bf16-mixed, took {run['seconds']:.0f} seconds in one "
-        f"fit; the first of its {len(run['epochs'])} epochs, in which torch compiles and convolutions try their algorithms, "
-        f"{run['epochs'][0]:.0f}. The median of its epochs is {rate:,.0f} steps a second"
+        f"The recipe's {run['steps']:,} steps of {BATCH}, compiled, bf16-mixed, took {run['seconds']:.0f} seconds in "
+        f"one fit; the first of its {len(run['epochs'])} epochs, in which torch compiles and convolutions try their "
+        f"algorithms, {run['epochs'][0]:.0f}. The median of its epochs is {rate:,.0f} steps a second"
     )
     plain = [case["steps_per_second"]["plain loop"] for case in found["cases"] if case["batch"] == BATCH]
     return f"{told}, {rate / max(plain):.3g} times the fastest plain loop of the table." if plain else f"{told}."
@@ -144,8 +144,8 @@ _ON_A_GPU = [
     "step, optimisers and noise with it, is recorded as a CUDA graph and launched at once (`recorded.py`). That it "
     "learns what it learns without is tested on a GPU where there is one (`tests/test_recorded.py`). A GPU that is "
     "there is used, one unless `devices` names more. Observations in memory are kept on it where twice their size is "
-    "free. A step is compiled but not recorded with more than a hundred classes, with 16-mixed, and with `extra_terms` or an "
-    "`augment` of your own, which may do anything. [deploy.md](deploy.md) has prediction on a GPU.",
+    "free. A step is compiled but not recorded with more than a hundred classes, with 16-mixed, and with `extra_terms` "
+    "or an `augment` of your own, which may do anything. [deploy.md](deploy.md) has prediction on a GPU.",
 ]
 
 _HOW = [
