@@ -63,6 +63,9 @@ classes come equally often, and *calibrated* keeps a fifth of the labels from fi
 was fit on; probes and judges of those rows are fit on some of them and asked about others. ± is the standard deviation
 over seeds. Intervals are 95 %, by Student's t over the differences of the seeds that both have; with so few they are
 wide, *not shown* means just that, and of forty comparisons of equal methods one would be called better and one worse.
+
+No figure here is of dSprites, 3D Shapes or CelebA, whose files were not at hand: *sprites* are drawn by this program on
+the factors of dSprites, and `paper-celeba` has no run behind it.
 """
 
 
