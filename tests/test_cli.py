@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -281,6 +282,10 @@ def test_quiet_shows_nothing_whatever_is_done(run: Path, tmp_path: Path) -> None
 
 def test_without_a_word_the_commands_are_listed() -> None:
     assert call() == call("--help")
+
+
+def test_the_command_line_says_which_version_it_is() -> None:
+    assert call("--version") == Result(0, f"partedvae {version('partedvae')}\n", "")
 
 
 def test_help_lists_every_command_with_an_example() -> None:

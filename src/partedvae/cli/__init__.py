@@ -18,6 +18,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+import partedvae
 from partedvae.cli import data, errors
 from partedvae.cli.answers import encode, predict, suggest
 from partedvae.cli.measurement import evaluate, report
@@ -42,11 +43,18 @@ for _command in _COMMANDS:
 app.add_typer(data.app, name="data")
 
 
+def _tell_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"partedvae {partedvae.__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def _common(
+    version: Annotated[bool, typer.Option("--version", callback=_tell_version, help="which one this is")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="show the traceback of an error")] = False,  # main takes it
 ) -> None:
-    del debug
+    del version, debug
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
