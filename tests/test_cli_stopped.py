@@ -81,6 +81,23 @@ def test_a_run_without_a_whole_checkpoint_fails_with_status_1(tmp_path: Path) ->
     assert found.stderr == f"partedvae: {folder / LAST}: damaged. There is nothing to go on from.\n"
 
 
+def test_a_run_that_was_left_before_its_first_checkpoint_is_begun_again(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    program = f"""
+from partedvae import cli, fitting
+fitting.fit = lambda *_, **__: __import__("os")._exit(9)
+cli.main(["train", "digits", "--labels-per-class", "2", "--out", {str(folder)!r}, *{[str(word) for word in QUICK]!r}])
+"""
+    killed = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, check=False)
+    assert killed.returncode == 9
+    for option in ([], ["--resume"]):
+        refused = call("train", "digits", "--out", folder, *option)
+        assert refused.returncode == 2
+        assert refused.stderr.endswith("left before its first checkpoint: --overwrite begins it again.\n")
+    again = call("train", "digits", "--labels-per-class", 2, "--out", folder, *QUICK, "--overwrite", "--quiet")
+    assert (again.returncode, (folder / "config.json").exists()) == (0, True)
+
+
 def _unwritable(tmp_path: Path) -> Path:
     """A folder in which nobody can make anything, not even root, whom permissions do not stop."""
     if os.geteuid() == 0:

@@ -44,6 +44,7 @@ CHECKPOINTS, FIGURES, LOGS = "checkpoints", "figures", "logs"
 _OF_TRAINING = ("n_training", "n_labelled", "n_test", "test_accuracy", "test_mse")
 _OF_A_RUN = (RUN, CONFIG, WEIGHTS, HISTORY, METRICS, REPORT, SKIPPED, FIGURES, CHECKPOINTS, LOGS)
 _FAILED = "-failed"
+_LEFT_EARLY = "The run in it was left before its first checkpoint: --overwrite begins it again."
 _SHOWN = 5_000  # of observations that are not in memory, so many are read for the report
 
 
@@ -237,7 +238,8 @@ def check_free(folder: Path, resume: bool, overwrite: bool) -> None:
             except DamagedCheckpointError:
                 raise
             except CheckpointError as error:
-                raise RunError(f"--resume: {error}") from None
+                again = f" {_LEFT_EARLY}" if (folder / RUN).exists() else ""
+                raise RunError(f"--resume: {error}{again}") from None
         return
     if folder.exists() and not folder.is_dir():
         raise RunError(f"--out {folder}: is a file, not a folder.")
@@ -247,8 +249,11 @@ def check_free(folder: Path, resume: bool, overwrite: bool) -> None:
         raise RunError(
             f"--out {folder}: holds {foreign}, which is of no run and would be replaced. Name another folder."
         )
-    if not overwrite and holds_run:
+    if overwrite or not holds_run:
+        return
+    if (folder / CONFIG).exists() or _has_checkpoint(folder) or any(folder.glob(".replaced-*")):
         raise RunError(f"--out {folder}: holds a run already. --resume goes on with it, --overwrite replaces it.")
+    raise RunError(f"--out {folder}: {_LEFT_EARLY}")
 
 
 def write_json(path: Path, content: Any) -> None:
