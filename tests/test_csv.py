@@ -170,7 +170,7 @@ def test_a_bad_csv_is_refused_with_its_name_and_line(tmp_path: Path, content: by
         ({"labels": ("a",)}, "column word holds text.*--feature-columns"),
         ({"features": ("a", "a")}, "column a is named twice"),
         ({"features": ("a",), "labels": ("a",)}, "column a is named twice"),
-        ({"size": (8, 8)}, "Only pictures"),
+        ({"size": (8, 8)}, "only pictures can be brought to"),
         ({"split": "train"}, "--split: does not apply"),
     ],
 )
