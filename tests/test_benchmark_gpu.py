@@ -50,7 +50,7 @@ LOOKED_AT = {**TIMED, "profiles": {"fit": {"kernels_per_step": 900.2}, "fit, com
     ],
 )
 def test_what_a_broken_off_benchmark_leaves_can_be_told(cases: list[dict[str, Any]], told: str) -> None:
-    whole = {"steps": 300, "seconds": 1.2, "epochs": [1.0, 0.1, 0.1]}
+    whole = {"steps": 300, "precision": "bf16-mixed", "seconds": 1.2, "epochs": [1.0, 0.1, 0.1]}
     made = {"device": "a card", "machine": {"torch": "2"}, "commit": "c", "command": "python benchmarks/gpu.py"}
     found = {**made, "cases": cases, "whole": whole}
     assert told in "\n".join(scaling.measured_on(found))

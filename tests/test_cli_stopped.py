@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -96,6 +97,9 @@ cli.main(["train", "digits", "--labels-per-class", "2", "--out", {str(folder)!r}
         assert refused.stderr.endswith("left before its first checkpoint: --overwrite begins it again.\n")
     again = call("train", "digits", "--labels-per-class", 2, "--out", folder, *QUICK, "--overwrite", "--quiet")
     assert (again.returncode, (folder / "config.json").exists()) == (0, True)
+    shutil.rmtree(folder / "checkpoints")
+    finished = call("train", "digits", "--out", folder, "--resume")
+    assert (finished.returncode, "--overwrite" in finished.stderr) == (2, False)  # which would replace a model
 
 
 def _unwritable(tmp_path: Path) -> Path:

@@ -76,7 +76,7 @@ def test_networks_give_with_products_what_they_give_with_convolutions(
     assert asked.count(shape[0]) == 2
     inputs = (x, *encoder.parameters()), (codes, *decoder.parameters())
     for one, other, given_ones in zip(with_products, with_convolutions, inputs, strict=True):
-        assert_equal(one, other, *given_ones, apart=0.05 if few_digits else 1e-7)
+        assert_equal(one, other, *given_ones, apart=0.02 if few_digits else 1e-7)
 
 
 @pytest.mark.parametrize(

@@ -238,7 +238,8 @@ def check_free(folder: Path, resume: bool, overwrite: bool) -> None:
             except DamagedCheckpointError:
                 raise
             except CheckpointError as error:
-                again = f" {_LEFT_EARLY}" if (folder / RUN).exists() else ""
+                left_early = (folder / RUN).exists() and not (folder / CONFIG).exists()
+                again = f" {_LEFT_EARLY}" if left_early else ""
                 raise RunError(f"--resume: {error}{again}") from None
         return
     if folder.exists() and not folder.is_dir():
