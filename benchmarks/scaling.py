@@ -126,9 +126,9 @@ def of_the_whole(found: dict[str, Any]) -> str:
     run = found["whole"]
     rate = run["steps"] / len(run["epochs"]) / median(run["epochs"])
     told = (
-        f"The recipe's {run['steps']:,} steps of {BATCH}, compiled, {run['precision']}, took {run['seconds']:.0f} seconds "
-        f"in one fit; the first of its {len(run['epochs'])} epochs, in which torch compiles and convolutions try "
-        f"their algorithms, {run['epochs'][0]:.0f}. The median of its epochs is {rate:,.0f} steps a second"
+        f"The recipe's {run['steps']:,} steps of {BATCH}, compiled, {run['precision']}, took {run['seconds']:.0f} "
+        f"seconds in one fit; the first of its {len(run['epochs'])} epochs, in which torch compiles and convolutions "
+        f"try their algorithms, {run['epochs'][0]:.0f}. The median of its epochs is {rate:,.0f} steps a second"
     )
     plain = [case["steps_per_second"]["plain loop"] for case in found["cases"] if case["batch"] == BATCH]
     return f"{told}, {rate / max(plain):.3g} times the fastest plain loop of the table." if plain else f"{told}."
