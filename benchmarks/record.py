@@ -45,7 +45,7 @@ def write(
         "command": command or " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
         "commit": f"{_COMMIT} with changes" if _CHANGED else _COMMIT or None,
         "machine": {
-            "processor": _processor(),
+            "processor": processor(),
             "threads": threads or torch.get_num_threads(),
             "torch": torch.__version__,
         },
@@ -58,7 +58,7 @@ def write(
     return path
 
 
-def _processor() -> str:
+def processor() -> str:
     """Kind and model, as far as Linux tells."""
     about = Path("/proc/cpuinfo")
     lines = about.read_text(encoding="utf-8").splitlines() if about.exists() else []

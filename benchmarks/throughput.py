@@ -21,6 +21,7 @@ import record
 from partedvae.persistence import write_whole
 from speed.growth import growth
 from speed.inference import inference
+from speed.machines import NAME, keep
 from speed.page import page
 from speed.start import peak_memory, start
 from speed.streaming import streamed
@@ -48,7 +49,8 @@ def main() -> None:
         "growth": growth(),
         "peak_memory_mib": peak_memory(),
     }
-    path = record.write("throughput", found)
+    keep(record.RESULTS, record.processor())
+    path = record.write(NAME, found)
     text = page(json.loads(path.read_text(encoding="utf-8")))
     write_whole(PAGE, lambda temporary: temporary.write_text(text, encoding="utf-8"))
     print(text)

@@ -10,6 +10,7 @@ import fast_setting
 import record
 import time_to_accuracy
 from partedvae.precision import fastest
+from speed.machines import table
 from speed.timing import BATCH, ROWS, SIDE
 from speed.training import MANY, MANY_DIM
 
@@ -63,6 +64,7 @@ def page(found: Mapping[str, Any]) -> str:
             **found["compiled"]["step"], more=found["compiled"]["first_epoch_seconds_more"]
         ),
         "",
+        *table(record.RESULTS),
         "## Data that are not in memory",
         "",
         "Of the default at 64×64, by the median step. What comes before and after an epoch is not in it: of Parquet "
