@@ -219,6 +219,19 @@ def test_settings_come_from_preset_file_and_options_in_that_order(tmp_path: Path
     assert list((tmp_path / "run" / "logs").rglob("metrics.csv"))
 
 
+def test_tensorboard_is_told_what_epochs_leave(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = ("train", "digits", "--labels", 30, "--out", tmp_path / "run", *QUICK, "--logger", "tensorboard")
+    with monkeypatch.context() as missing:
+        for library in ("tensorboard", "tensorboardX"):
+            missing.setitem(sys.modules, library, None)
+        refused = call(*asked)
+    assert (refused.returncode, "pip install 'partedvae[tensorboard]'" in refused.stderr) == (2, True)
+    done = call(*asked)
+    assert done.returncode == 0, done.stderr
+    (events,) = (tmp_path / "run" / "logs").rglob("events.out.tfevents.*")
+    assert b"swap_kl" in events.read_bytes()
+
+
 def test_a_suffix_may_be_in_capitals_and_a_link_is_followed(run: Path, tmp_path: Path) -> None:
     assert call("encode", run, "digits", "-o", tmp_path / "CODES.NPZ").returncode == 0
     assert np.load(tmp_path / "CODES.NPZ")["z"].shape == (1797, 2)

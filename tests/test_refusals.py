@@ -56,6 +56,8 @@ def _with(array: Array, place: tuple[int, ...], value: float) -> Array:
         (pd.DataFrame({"a": X[:, 0], "kind": "x"}), Y, "Column 'kind' of X does not hold numbers"),
         (pd.DataFrame({"a": X[:, 0], "day": pd.Timestamp("2020")}), Y, "Column 'day' of X does not hold numbers"),
         (np.ma.array(X, mask=X > 1), Y, "X is a masked array"),
+        ("pictures", Y, r"X is a path. Give what partedvae.data.load\('pictures'\)"),
+        (Path("pictures"), Y, "X is a path"),
         (np.ones((20, 7, 8)), Y, "8×8 is the smallest"),
         (np.ones((20, 8, 8, 5)), Y, "1 to 4 channels"),
         (np.ones((20, 2, 2, 2, 2)), Y, "should be"),

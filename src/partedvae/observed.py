@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -50,6 +51,8 @@ class ReadsObservations:
         """Observations, channels first, checked against the layout that fit saw (or that it sees now)."""
         names = X.feature_names if isinstance(X, Dataset) else ()
         rows: Any = X.x if isinstance(X, Dataset) else X
+        if isinstance(rows, str | os.PathLike):
+            raise ValueError(f"X is a path. Give what partedvae.data.load({os.fspath(rows)!r}) makes of it.")
         if np.ma.is_masked(rows):
             raise ValueError("X is a masked array, some of whose values are masked. Fill them in: X.filled(…).")
         if hasattr(rows, "detach"):  # a tensor

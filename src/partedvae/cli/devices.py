@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,12 +27,14 @@ def trainer_options(
     """Arguments of Lightning's trainer, from the options that were typed.
 
     Raises:
-        UsageError: there is no such logger, there are fewer processors than ``devices``, Lightning refuses an option,
-            or nothing tells several machines of each other.
+        UsageError: there is no such logger or its library is missing, there are fewer processors than ``devices``,
+            Lightning refuses an option, or nothing tells several machines of each other.
     """
     loggers = {None: None, "csv": "CSVLogger", "tensorboard": "TensorBoardLogger"}
     if logger not in loggers:
         raise UsageError(f"--logger {logger}: should be csv or tensorboard.")
+    if logger == "tensorboard" and not any(map(find_spec, ("tensorboardX", "tensorboard"))):
+        raise UsageError("--logger tensorboard: it needs tensorboardX. pip install 'partedvae[tensorboard]'.")
     options: dict[str, Any] = {"accelerator": accelerator}
     if devices is not None:
         _check_processes(accelerator, devices)
