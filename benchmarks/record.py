@@ -23,8 +23,8 @@ def _git(*arguments: str) -> str:
 
 
 # Of the code that is imported, not of what lies there hours later when the figures are written.
-_COMMIT = _git("rev-parse", "HEAD")
-_CHANGED = bool(_git("status", "--porcelain", "--", "../src", ".", ":!results"))
+COMMIT = _git("rev-parse", "HEAD")
+CHANGED = bool(_git("status", "--porcelain", "--", "../src", ".", ":!results"))
 
 
 def write(
@@ -43,7 +43,7 @@ def write(
     """
     record = {
         "command": command or " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
-        "commit": f"{_COMMIT} with changes" if _CHANGED else _COMMIT or None,
+        "commit": f"{COMMIT} with changes" if CHANGED else COMMIT or None,
         "machine": {
             "processor": processor(),
             "threads": threads or torch.get_num_threads(),

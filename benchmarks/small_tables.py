@@ -4,7 +4,8 @@
     python benchmarks/small_tables.py keel [--seeds 1] [--jobs 2]
 
 At most 2,000 rows to fit on, and as many others to be asked about. What is done with features was chosen on some of the
-tables, in these divisions; the others were not looked at before. Writes the tables of docs/recipe.md.
+tables, in these divisions; the others were not looked at before. Writes the tables of docs/recipe.md. It may be
+stopped: of the same commit, runs that are in runs/benchmark are not made again.
 """
 
 from __future__ import annotations
@@ -31,10 +32,12 @@ from sklearn.preprocessing import StandardScaler
 
 import record
 from comparisons import Difference
+from grid import KEPT
 from other_data import SKLEARN, Array, divided
 from partedvae import PartedVAE
 from partedvae.config import preset
 from partedvae.labels import MISSING
+from partedvae.persistence import write_whole
 from parts import PAGE
 from readme import replaced
 
@@ -91,11 +94,7 @@ def main() -> None:
     with ProcessPoolExecutor(
         arguments.jobs, mp_context=get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)
     ) as pool:
-        runs = list(pool.map(figures, [arguments.folder] * len(asked), *zip(*asked, strict=True)))
-    found: list[dict[str, Any]] = [
-        {"method": method, "table": table, "seed": seed, **run}
-        for (method, table, seed), run in zip(asked, runs, strict=True)
-    ]
+        found = list(pool.map(kept, [arguments.folder] * len(asked), *zip(*asked, strict=True)))
     command = f"python benchmarks/small_tables.py keel --seeds {arguments.seeds} --jobs {arguments.jobs}"
     print(f"written to {record.write('small_tables', {'runs': found}, command=command, threads=1)}")
     page = PAGE.read_text(encoding="utf-8")
@@ -107,6 +106,19 @@ def main() -> None:
         accuracy = [mean(r["accuracy"] for r in found if (r["method"], r["table"]) == (m, table)) for m in METHODS]
         shown.add_row(table, *(f"{value:.3f}" for value in accuracy))
     Console().print(shown)
+
+
+def kept(folder: Path, method: str, table: str, seed: int) -> dict[str, Any]:
+    """A run as it was left by code of the same commit, or made and left now; of changed code always made."""
+    path = KEPT / f"small_tables_{record.COMMIT}" / f"{table}_{METHODS.index(method)}_{seed}.json"
+    if path.exists() and not record.CHANGED:
+        known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return known
+    run = {"method": method, "table": table, "seed": seed, **figures(folder, method, table, seed)}
+    if not record.CHANGED:  # else nothing says what made it
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, lambda temporary: temporary.write_text(json.dumps(run), encoding="utf-8"))
+    return run
 
 
 def figures(folder: Path, method: str, table: str, seed: int) -> dict[str, float]:
