@@ -48,6 +48,12 @@ PARTS: Mapping[str, Mapping[str, Any]] = {
 LONG: Mapping[str, Mapping[str, Any]] = {
     "the default": {},
     "consistency that does not fade": {"consistency_steps": 10**9},
+    "without swaps": {"gamma_swap": 0.0},
+    "published (preset `paper-mnist`, lengths and γ_x by the data)": {
+        **preset("paper-mnist"),
+        **dict.fromkeys(("gamma_x", "capacity_steps", "sharpness_steps"), "auto"),
+        "max_epochs": 30,
+    },
 }
 RUNS: Mapping[str, tuple[Mapping[str, Mapping[str, Any]], Callable[[int], Task], str]] = {
     "parts": (PARTS, fashion_to_choose_on, "32-true"),
