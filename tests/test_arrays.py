@@ -181,6 +181,13 @@ def test_pictures_that_are_too_small_are_described_as_what_training_refuses(tmp_
     assert "problem: X has images of 5×5 pixels; 8×8 is the smallest size." in done.stdout
 
 
+def test_pictures_that_are_nearly_black_are_described_as_such(tmp_path: Path) -> None:
+    for most, dark in ((0, True), (16, True), (64, False)):
+        saved(tmp_path / "a.npz", X=np.full((12, 8, 8), most, dtype=np.uint8), y=Y)
+        said = call("data", "describe", tmp_path / "a.npz").stdout
+        assert (f"problem: no picture is brighter than {most} of 255" in said) == dark
+
+
 # ------------------------------------------------------------------------------------------------------ files of labels
 
 

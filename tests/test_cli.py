@@ -391,5 +391,21 @@ def test_a_run_is_found_and_reported_from_another_folder(tmp_path: Path, monkeyp
     assert "Warning: 60 rows of ../in/data.npz trained this run" in flattered.stderr
     assert json.loads((tmp_path / "in" / "run" / "metrics.json").read_text())["measured_on"] == "../in/data.npz"
     assert "Warning" not in call("evaluate", "../in/run").stderr
-    monkeypatch.chdir(tmp_path / "in")
-    assert call("train", "data.npz", "--out", "run", "--resume").returncode == 0
+    for name in ("data.npz", "../in/data.npz"):
+        monkeypatch.chdir(tmp_path / "in")
+        assert call("train", name, "--out", "run", "--resume").returncode == 0
+
+
+def test_data_that_trained_a_run_are_known_by_another_name(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(80, 4)), np.arange(80) % 2
+    np.savez(tmp_path / "data.npz", X=x, y=y)
+    run = tmp_path / "run"
+    assert call("train", tmp_path / "data.npz", "--labels", 20, "--holdout", 0.25, "--out", run, *QUICK).returncode == 0
+    (tmp_path / "data.npz").rename(tmp_path / "moved.npz")
+    np.savez(tmp_path / "others.npz", X=x + 1, y=y)
+    assert "60 rows" in call("evaluate", run, tmp_path / "moved.npz").stderr
+    assert "Warning" not in call("evaluate", run, tmp_path / "others.npz").stderr
+    plan = json.loads((run / "run.json").read_text())
+    asked = {int(row["id"]) for row in suggested(run, tmp_path / "moved.npz", "-n", 40)[0]}
+    assert asked == set(range(80)) - set(plan["labelled"]) - set(plan["held_out"])

@@ -188,6 +188,25 @@ def test_pictures_in_another_unit_are_doubted(digits: Digits) -> None:
     with pytest.warns(UserWarning, match=r"X goes up to 1 only; fit saw pictures in \[0, 255\]"):
         model.predict(x)
     model.predict(x * 0)
+    with pytest.warns(UserWarning, match=r"X goes up to 15\.\d* only; fit saw pictures in \[0, 255\]"):
+        model.predict(x * 255 / 16)
+
+
+def test_a_category_that_is_no_number_is_named() -> None:
+    frame = pd.DataFrame({"a": X[:, 0], "kind": pd.Categorical(["x", "y"] * 10)})
+    with pytest.raises(ValueError, match="Column 'kind' of X does not hold numbers"):
+        quick().fit(frame, Y)
+
+
+def test_one_label_written_as_ones_and_zeros_is_doubted() -> None:
+    classes = np.arange(20) % 3
+    with pytest.warns(UserWarning, match=r"3 columns of 0 and 1 with one 1 in each row.*give y\.argmax\(axis=1\)"):
+        quick().fit(X, np.eye(3, dtype=int)[classes])
+    quick().fit(X, np.stack([classes == 0, classes > 0], axis=1)[:, [0, 0]].astype(int))
+
+
+def test_a_batch_has_no_more_rows_than_there_are() -> None:
+    quick(batch_size=10**12).fit(X, Y)
 
 
 def test_categories_that_are_numbers_are_taken_for_them() -> None:

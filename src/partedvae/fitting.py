@@ -91,6 +91,8 @@ def fit(
         CompileError: torch cannot compile the step here.
         MemoryError: a step needs more memory than there is.
     """
+    # No batch can have more, and what is remembered of the last ones goes by it.
+    config = config.model_copy(update={"batch_size": min(config.batch_size, len(training.x))})
     options = processes.placed(trainer_options or {})
     _require_possible(options)
     compiled = options.pop("compile", False)

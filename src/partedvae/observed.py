@@ -16,7 +16,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from partedvae.data.dataset import Dataset
-from partedvae.data.images import in_unit_range
+from partedvae.data.images import DARK, WHITE, in_unit_range
 from partedvae.data.lazy import LazyRows, is_stream
 from partedvae.data.sparse import SparseRows
 from partedvae.layout import Layout, first_flattened, first_not_finite
@@ -28,8 +28,8 @@ from partedvae.warned import warn
 
 Array = NDArray[Any]
 
-_LOOKED_AT, _DARK = 64, 64  # pictures, and the brightest number that makes one wonder
-_FAINT = 0.01  # of the range that fit saw
+_LOOKED_AT = 64  # pictures
+_FAINT = 0.1  # of the range that fit saw
 Observed = ArrayLike | Dataset | LazyRows
 
 
@@ -104,13 +104,14 @@ class ReadsObservations:
                 warnings.filterwarnings("ignore", message="X does not have valid feature names")
             try:
                 checked: Array = validate_data(self, rows, reset=fitting, ensure_all_finite=False)
+                # A frame's categories that are numbers written as text are taken for what they stand for, as other
+                # text is.
+                return checked if checked.dtype.kind in "biuf" else checked.astype(np.float64)
             except (ValueError, TypeError):
                 column = _first_without_numbers(rows)
                 if column is None:
                     raise
                 raise ValueError(f"Column {column!r} of X does not hold numbers, which features are.") from None
-        # A frame's categories that are numbers written as text are taken for what they stand for, as other text is.
-        return checked if checked.dtype.kind in "biuf" else checked.astype(np.float64)
 
     def _check_names(self, names: Sequence[str], fitting: bool) -> None:
         if fitting:
@@ -164,10 +165,10 @@ def _warn_of_darkness(rows: Any) -> None:
         return
     seen = rows[np.linspace(0, len(rows) - 1, min(len(rows), _LOOKED_AT)).round().astype(np.int64)]
     most = int(seen.max())
-    if 0 < most < _DARK:
+    if 0 < most < DARK:
         warn(
             f"X is of bytes, which are divided by 255, and {len(seen)} of its pictures go up to {most} only: they are "
-            f"nearly black. If {most} is white, give X / {most}."
+            f"nearly black. If {most} is white, give X / {most}. {WHITE}"
         )
 
 

@@ -57,12 +57,16 @@ class Plan(BaseModel):
         data = load(self.source, self.reading)
         if len(data) != self.n_rows:
             raise DataError(f"{self.source} has {len(data)} observations; the run began with {self.n_rows}.")
-        if self.fingerprint not in (None, _fingerprint(data, self.labelled)):
+        if self.fingerprint is not None and not self.is_of(data):
             raise DataError(
                 f"{self.source} has changed since the run began: the observations, or the labels that it learned, are "
                 "others. Bring it back, or train again."
             )
         return data
+
+    def is_of(self, data: Dataset) -> bool:
+        """Whether these are the observations that the run began with, and the labels that it learned."""
+        return len(data) == self.n_rows and self.fingerprint == _fingerprint(data, self.labelled)
 
 
 @dataclass(frozen=True)
@@ -154,9 +158,19 @@ def plan_of(folder: Path, source: str, split: str | None) -> Plan | None:
         return None
     plan = read_plan(folder)
     other_split = None not in (split, plan.reading.split) and split != plan.reading.split
-    here, there = Path(source), Path(plan.source)
-    same = here == there or (here.exists() and there.exists() and here.samefile(there))
-    return plan if same and not other_split else None
+    return plan if same_source(source, plan.source) and not other_split else None
+
+
+def plan_of_equal(folder: Path, data: Dataset) -> Plan | None:
+    """The plan of a run on these observations, whatever their file is called now; none if they are others."""
+    plan = read_plan(folder) if (folder / RUN).exists() else None
+    return plan if plan is not None and plan.is_of(data) else None
+
+
+def same_source(one: str, other: str) -> bool:
+    """Whether two names are of the same source; a file or a folder may have several."""
+    here, there = Path(one), Path(other)
+    return here == there or (here.exists() and there.exists() and here.samefile(there))
 
 
 def still_to_label(plan: Plan | None, data: Dataset) -> Dataset:

@@ -90,6 +90,7 @@ def suggest(
     plan = plans.plan_of(run, data, given.get("split"))
     as_trained = {} if plan is None else plan.reading.model_dump(exclude_defaults=True)
     model, dataset = model_and_data(run, data, {**as_trained, **given}, quiet)
+    plan = plan or plans.plan_of_equal(run, dataset)
     dataset = plans.still_to_label(plan, with_labels_of_model(dataset, model.attributes_))
     if dataset.complete.all() and not quiet:
         typer.echo(f"All of {data} is labelled; this is what would be asked for first if none of it was.", err=True)

@@ -55,7 +55,7 @@ def evaluate(
         measured_on = data
         _, shown = model_and_data(run, data, given, quiet)
         taught = None
-        plan = plans.plan_of(run, data, given.get("split"))
+        plan = plans.plan_of(run, data, given.get("split")) or plans.plan_of_equal(run, shown)
         if plan is not None and not quiet:
             kept = plan.held_out
             advice = "Without DATA those held out are measured" if kept else "Train with --holdout to keep some"

@@ -140,7 +140,7 @@ def _plan_begun(out: Path, data: str, given: Given, fixed: Mapping[str, object])
     plan = plans.read_plan(out)
     if plan.source == str(Path(data).absolute()) and not Path(data).exists():
         raise DataError(f"{plan.source}, which {out} was trained on, is not there.")
-    if plan.source != data:
+    if not plans.same_source(plan.source, data):
         raise UsageError(f"--resume: {out} was trained on {plan.source}, not on {data}.")
     changed = [option for option, value in fixed.items() if value is not None and value is not False and value != []]
     if changed:

@@ -64,7 +64,7 @@ def coded_labels(
     try:
         codes, attribute = encode_distinct(name, known)
     except ValueError as error:
-        advice = "Name the columns that are labels with --label-columns."
+        advice = "If it is no label, name the columns that are with --label-columns."
         raise DataError(f"{table.path}: column {name}: {error} {advice}") from None
     codes = np.append(codes, -1)[inverse]  # −1, a null, finds the last
     if attribute is not None:

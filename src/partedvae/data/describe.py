@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from partedvae.data.conflicts import find_duplicates
 from partedvae.data.dataset import Dataset, Numbered
+from partedvae.data.images import DARK, WHITE
 from partedvae.data.lazy import chunks, in_memory, mapping
 from partedvae.data.subsets import random_rows
 from partedvae.labels import MISSING, Attribute, first_repeated
@@ -90,6 +91,8 @@ def _values(data: Dataset, of: str) -> Iterator[str]:
             least, most = min(least, float(found.min())), max(most, float(found.max()))
     if least <= most:
         yield f"values: from {least:g} to {most:g}{of}"
+        if data.x.dtype == np.uint8 and len(data.x.shape) > 2 and most < DARK:
+            yield f"problem: no picture is brighter than {most:g} of 255. {WHITE}"
     if not_finite:
         yield f"problem: {not_finite:,} values are NaN or infinite{of}; training refuses them"
 

@@ -25,6 +25,8 @@ _OF_32_BITS = "its grey is of 32 bits, and nothing says what is black and what w
 _TRANSPARENT_GREY = {"1", "L", "LA", "La"}
 _ALPHA_MODES = {"LA", "PA", "RGBA", "La", "RGBa"}
 MOST_CHANNELS = 4
+DARK = 64  # of 255: pictures none of which is as bright make one wonder
+WHITE = "In files, bring white to 255, or to 65535 in those of 16 bits."
 _LONGEST = 4096  # pixels of a side: 16 million in each picture
 _BILINEAR = Image.Resampling.BILINEAR
 
