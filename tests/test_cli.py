@@ -404,8 +404,15 @@ def test_data_that_trained_a_run_are_known_by_another_name(tmp_path: Path) -> No
     assert call("train", tmp_path / "data.npz", "--labels", 20, "--holdout", 0.25, "--out", run, *QUICK).returncode == 0
     (tmp_path / "data.npz").rename(tmp_path / "moved.npz")
     np.savez(tmp_path / "others.npz", X=x + 1, y=y)
+    for command in ("report", "evaluate"):
+        refused = call(command, run)
+        assert (refused.returncode, "is not there. Bring it back, or" in refused.stderr) == (1, True)
     assert "60 rows" in call("evaluate", run, tmp_path / "moved.npz").stderr
     assert "Warning" not in call("evaluate", run, tmp_path / "others.npz").stderr
+    np.savez(tmp_path / "unlabelled.npz", X=x)
+    done = call("evaluate", run, tmp_path / "unlabelled.npz")
+    assert (done.returncode, "trained this run" in done.stderr) == (0, False)
+    assert len(suggested(run, tmp_path / "unlabelled.npz", "-n", 80)[0]) == 80
     plan = json.loads((run / "run.json").read_text())
     asked = {int(row["id"]) for row in suggested(run, tmp_path / "moved.npz", "-n", 40)[0]}
     assert asked == set(range(80)) - set(plan["labelled"]) - set(plan["held_out"])

@@ -168,6 +168,7 @@ def test_what_cannot_be_written_to_is_one_line(tmp_path: Path) -> None:
         (("predict", "CHECKPOINTS", "digits", "-o", "x.csv"), 1, "Checkpoints are what training goes on from"),
         (("predict", "RUN", "ROWS", "-o", "x.csv"), 1, "rows of 6 numbers: only pictures can be brought to 8×8"),
         (("predict", "RUN", "digits", "-o", "no/such/folder.csv"), 2, "no folder"),
+        (("predict", "RUN", "digits", "--size", "16", "-o", "x.csv"), 2, "--size: the model knows pictures of 8×8"),
         (("predict", "RUN", "fashion-mnist", "--data-dir", "nowhere", "-o", "x.csv"), 1, "nowhere"),
         (("generate", "RUN", "--label", "cat", "-o", "x.png"), 2, "--label cat"),
         (("traverse", "RUN", "digits", "--code", "w", "-o", "x.png"), 2, "--code w"),

@@ -229,6 +229,11 @@ def test_a_damaged_picture_is_read_or_refused(
         assert len(data) == 1
 
 
+def test_one_picture_is_said_to_need_a_folder(folder: Path) -> None:
+    with pytest.raises(DataError, match=r"a\.png is one picture. Put it into a folder, and give that."):
+        load(str(folder / "cat" / "a.png"))
+
+
 def test_what_archives_and_systems_leave_is_not_read(folder: Path) -> None:
     before = load(str(folder))
     for name in ("__MACOSX/cat/._a.png", "cat/Thumbs.db", "desktop.ini", "cat/__MACOSX/b.png"):

@@ -54,6 +54,11 @@ class Plan(BaseModel):
         Raises:
             DataError: it is not what the run began with.
         """
+        if Path(self.source).is_absolute() and not Path(self.source).exists():
+            raise DataError(
+                f"{self.source}, which the run was trained on, is not there. Bring it back, or, to evaluate, name as "
+                "DATA where it is now."
+            )
         data = load(self.source, self.reading)
         if len(data) != self.n_rows:
             raise DataError(f"{self.source} has {len(data)} observations; the run began with {self.n_rows}.")
@@ -66,7 +71,8 @@ class Plan(BaseModel):
 
     def is_of(self, data: Dataset) -> bool:
         """Whether these are the observations that the run began with, and the labels that it learned."""
-        return len(data) == self.n_rows and self.fingerprint == _fingerprint(data, self.labelled)
+        there = bool(data.attributes) and len(data) == self.n_rows
+        return there and self.fingerprint == _fingerprint(data, self.labelled)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from partedvae.cli.errors import UsageError
 from partedvae.cli.reading import Given
 
 if TYPE_CHECKING:
@@ -52,6 +53,9 @@ def model_and_data(
         "labels_if_there": tuple(attribute.name for attribute in model.attributes_) if with_labels else (),
         **({} if reading is None else {"pad": reading.pad, "layer": reading.layer}),
     }
+    if known["size"] is not None and given.get("size", known["size"]) != known["size"]:
+        own = f"{shape[1]}×{shape[2]}"
+        raise UsageError(f"--size: the model knows pictures of {own}. Leave it out: others are brought to that.")
     here = {name: value for name, value in known.items() if applies(name, data)}
     dataset = load(data, **{**here, **given})
     for name, reason in () if quiet else dataset.skipped:

@@ -184,7 +184,7 @@ def _say_what_is_wrong(data: Dataset) -> None:
     from partedvae.data.describe import doubtful_classes
 
     if data.skipped:
-        typer.echo(f"left out: {len(data.skipped)} that cannot be read; see skipped.csv in the run", err=True)
+        typer.echo(f"left out: {len(data.skipped)}; skipped.csv in the run says what and why", err=True)
     for attribute in data.attributes:
         for doubt in doubtful_classes(attribute):
             typer.echo(doubt, err=True)

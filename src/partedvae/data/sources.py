@@ -18,7 +18,7 @@ from partedvae.data.dsprites import read_dsprites
 from partedvae.data.folder import read_folder
 from partedvae.data.hub import is_hub, read_hub
 from partedvae.data.idx_sets import read_idx_set
-from partedvae.data.images import MOST_CHANNELS, resize
+from partedvae.data.images import MOST_CHANNELS, SUFFIXES, resize
 from partedvae.data.lazy import changed
 from partedvae.data.omics import read_h5ad
 from partedvae.data.parquet_table import PARQUET
@@ -128,6 +128,8 @@ def _kind(source: str) -> Kind:
         )
     if path.is_dir():
         return _FOLDER
+    if path.suffix.lower() in SUFFIXES:
+        raise DataError(f"{path} is one picture. Put it into a folder, and give that.")
     if path.suffix.lower() not in _FILES:
         raise DataError(f"{path} is neither a folder of pictures nor a file of a known kind ({', '.join(_FILES)}).")
     return _FILES[path.suffix.lower()]
