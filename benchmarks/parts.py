@@ -4,7 +4,7 @@
 
 Fashion-MNIST at 16×16, 256 labels, which a seed chooses. *parts*: of the first 20,000 training pictures a fifth is held
 out, ten epochs. *long_run*: of all of them a tenth, thirty epochs, ``--precision auto``. Writes the tables of
-docs/recipe.md.
+docs/recipe.md. It may be stopped: of the same commit, runs that are in runs/benchmark are not made again.
 """
 
 from __future__ import annotations
@@ -86,10 +86,15 @@ def main() -> None:
         with ProcessPoolExecutor(
             arguments.jobs, mp_context=get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)
         ) as pool:
-            runs = list(pool.map(figures, *zip(*asked, strict=True)))
+            runs = list(pool.map(kept, *zip(*asked, strict=True)))
         found = {part: [run for (*_, of), run in zip(asked, runs, strict=True) if of == part] for part in changes}
         print(f"written to {record.write(name, {'by_part': found}, threads=1)}")
         PAGE.write_text(replaced(PAGE.read_text(encoding="utf-8"), name, table(name)), encoding="utf-8")
+
+
+def kept(name: str, seed: int, part: str) -> dict[str, float]:
+    """``figures``, unless code of this commit has left them."""
+    return record.kept(f"{name}/{list(RUNS[name][0]).index(part)}_{seed}", lambda: figures(name, seed, part))
 
 
 def figures(name: str, seed: int, part: str) -> dict[str, float]:

@@ -6,6 +6,7 @@ import json
 import platform
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,24 @@ def write(
     text = json.dumps(record, indent=1) + "\n"
     write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
     return path
+
+
+def kept(place: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """A run as code of the same commit has left it, or made and left now; of changed code always made.
+
+    Args:
+        place: of its JSON, below a folder of this commit.
+        make: the run.
+    """
+    path = Path("runs") / "benchmark" / f"of_{COMMIT}" / f"{place}.json"
+    if path.exists() and not CHANGED:
+        known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return known
+    run = make()
+    if not CHANGED:  # else nothing says what made it
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, lambda temporary: temporary.write_text(json.dumps(run), encoding="utf-8"))
+    return run
 
 
 def processor() -> str:

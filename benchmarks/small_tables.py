@@ -32,12 +32,10 @@ from sklearn.preprocessing import StandardScaler
 
 import record
 from comparisons import Difference
-from grid import KEPT
 from other_data import SKLEARN, Array, divided
 from partedvae import PartedVAE
 from partedvae.config import preset
 from partedvae.labels import MISSING
-from partedvae.persistence import write_whole
 from parts import PAGE
 from readme import replaced
 
@@ -109,16 +107,10 @@ def main() -> None:
 
 
 def kept(folder: Path, method: str, table: str, seed: int) -> dict[str, Any]:
-    """A run as it was left by code of the same commit, or made and left now; of changed code always made."""
-    path = KEPT / f"small_tables_{record.COMMIT}" / f"{table}_{METHODS.index(method)}_{seed}.json"
-    if path.exists() and not record.CHANGED:
-        known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return known
-    run = {"method": method, "table": table, "seed": seed, **figures(folder, method, table, seed)}
-    if not record.CHANGED:  # else nothing says what made it
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, lambda temporary: temporary.write_text(json.dumps(run), encoding="utf-8"))
-    return run
+    """The figures of one fit, and what they are of."""
+    place = f"small_tables/{table}_{METHODS.index(method)}_{seed}"
+    figures_kept = record.kept(place, lambda: figures(folder, method, table, seed))
+    return {"method": method, "table": table, "seed": seed, **figures_kept}
 
 
 def figures(folder: Path, method: str, table: str, seed: int) -> dict[str, float]:

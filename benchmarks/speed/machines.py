@@ -10,6 +10,7 @@ from operator import getitem
 from pathlib import Path
 
 from partedvae.persistence import write_whole
+from speed.timing import told
 
 NAME = "throughput"
 _SHOWN: Mapping[str, tuple[str, ...]] = {
@@ -39,10 +40,8 @@ def table(results: Path) -> list[str]:
     lines += [f"| processor | commit | {' | '.join(_SHOWN)} |", "|---" * (len(_SHOWN) + 2) + "|"]
     for processor, path in sorted(runs.items()):
         found = json.loads(path.read_text(encoding="utf-8"))
-        cells = []
-        for keys in _SHOWN.values():
-            spread = reduce(getitem, keys, found)
-            cells.append(f"{spread['median']:g} ({spread['least']:g} – {spread['most']:g})")
+        spreads = [reduce(getitem, keys, found) for keys in _SHOWN.values()]
+        cells = map(told, spreads)
         lines.append(f"| {processor} | {found['commit'][:7]} | {' | '.join(cells)} |")
     return [*lines, ""]
 

@@ -11,7 +11,7 @@ import record
 import time_to_accuracy
 from partedvae.precision import fastest
 from speed.machines import table
-from speed.timing import BATCH, ROWS, SIDE
+from speed.timing import BATCH, ROWS, SIDE, told
 from speed.training import MANY, MANY_DIM
 
 _BASES = ("over_floor", "over_floor_our_layers", "over_plain_loop")
@@ -22,7 +22,7 @@ def page(found: Mapping[str, Any]) -> str:
     training, machine = found["training"], found["machine"]
 
     def row(name: str, *spreads: Mapping[str, float]) -> str:
-        cells = (f"{s['median']:g} ({s['least']:g} – {s['most']:g})" if s else "" for s in spreads)
+        cells = (told(spread) if spread else "" for spread in spreads)
         return f"| {name} | {' | '.join(cells)} |"
 
     lines = [

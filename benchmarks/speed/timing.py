@@ -56,6 +56,11 @@ def spread(values: Sequence[float]) -> Spread:
     return {"least": short(min(values)), "median": short(median(values)), "most": short(max(values))}
 
 
+def told(found: Mapping[str, float]) -> str:
+    """As a table has it: the median, and the others in brackets."""
+    return f"{found['median']:g} ({found['least']:g} – {found['most']:g})"
+
+
 def ratios(values: Sequence[float], others: Sequence[float]) -> Spread:
     """Of the rounds, one by one."""
     return spread([value / other for value, other in zip(values, others, strict=True)])

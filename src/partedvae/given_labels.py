@@ -76,7 +76,7 @@ def encode(y: object, n_rows: int, *, lenient: bool = False) -> tuple[Integers, 
             require_two(classes, called)
             _warn_of_written_out(classes, called)
         attributes.append(Attribute(name, classes))
-    if not lenient:
+    if not lenient and len(columns) > 1:
         _warn_of_one_hot(columns, missing)
     return _numbered(columns, missing, attributes), attributes
 
@@ -279,7 +279,7 @@ def _warn_of_one_hot(columns: Sequence[Array], missing: Sequence[Array]) -> None
     """Columns of 0 and 1 that have one 1 in each row are hardly ever as many attributes."""
     table = np.stack(columns, axis=1)[~np.any(missing, axis=0)]
     ones = table == 1
-    if len(columns) > 1 and len(table) and ((table == 0) | ones).all() and (ones.sum(axis=1) == 1).all():
+    if len(table) and ((table == 0) | ones).all() and (ones.sum(axis=1) == 1).all():
         warn(
             f"y has {len(columns)} columns of 0 and 1 with one 1 in each row, and is read as so many attributes. If "
             "it is one label, give y.argmax(axis=1), or y as floats."
