@@ -1,18 +1,20 @@
 """How fast a GPU trains: the plain loop, fit as it is and fit compiled, and what the GPU does meanwhile.
 
-    python benchmarks/gpu.py [--out benchmarks/results] [--steps 300000] [--accelerator gpu]
+    python benchmarks/gpu.py [--out benchmarks/results] [--steps 300000] [--sizes 64] [--add] [--accelerator gpu]
 
 The published recipe for dSprites on grey pictures of 64×64, kept on the GPU where they fit. *Plain loop* is our
 restatement of the published one (plain_loop.py) with its data in memory there, *floor* the bare networks; *fit* is what
 a user calls, whole epochs, history on, labelled batches included. A table of steps a second by batch and precision, the
 share of the time in which the GPU is busy and its kernels a step, and with ``--steps`` how long so many steps really
 take at batches of 64, compiled. All is timed before anything is looked at: what looks stays with the process, and slows
-what is told to the GPU after it. Writes gpu.json with the machine's name.
+what is told to the GPU after it. Writes gpu.json with the machine's name, with ``--add`` beside what it already has: a
+GPU that is lent for minutes can be asked in parts.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -38,7 +40,7 @@ SIDE, ROUNDS, KERNELS, EPOCHS = 64, 3, 12, 30
 LOOKED_AT = 60  # batches of the epoch that is looked at near its end: in the first some things are done once
 ROWS = 64_000  # of an epoch that is compiled, at least: what begins and ends one should not count
 SETTINGS = preset("paper-dsprites")
-CASES = [(64, "bf16-mixed"), (64, "tf32"), (1024, "bf16-mixed"), (1024, "tf32"), (64, "32-true"), (1024, "32-true")]
+CASES = [(size, precision) for size in (64, 1024) for precision in ("bf16-mixed", "tf32", "32-true")]
 
 
 def main() -> None:
@@ -48,26 +50,50 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=0, help="so many steps are taken in one fit, and timed")
     parser.add_argument("--accelerator", default="gpu", help="cpu: to try the script")
     parser.add_argument("--batches", type=int, default=200, help="that are timed of what is not compiled")
-    parser.add_argument("--cases", type=int, default=len(CASES), help="only the first so many")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[64, 1024], help="of batches that are timed")
+    parser.add_argument("--precisions", nargs="+", default=["bf16-mixed", "tf32", "32-true"], help="likewise")
+    parser.add_argument("--add", action="store_true", help="to what gpu.json of the same code and GPU already has")
     arguments = parser.parse_args()
     if arguments.accelerator == "gpu" and not torch.cuda.is_available():
         parser.error("there is no GPU that torch can use; --accelerator cpu tries the script.")
     if 0 < arguments.steps < EPOCHS:
         parser.error(f"--steps are divided into {EPOCHS} epochs: give as many or more.")
-    found: dict[str, Any] = {"device": device_name(arguments.accelerator), "cases": []}
+    found = begun(arguments.out / "gpu.json", device_name(arguments.accelerator), add=arguments.add)
+    commands = [*found.pop("commands", []), record.given()]
+
+    def keep() -> None:  # what comes next may not be reached
+        record.write("gpu", found, command="; ".join(commands), folder=arguments.out)
+
     if arguments.steps:  # first, while nothing is compiled yet
         found["whole"] = whole(arguments.steps, arguments.accelerator)
         print(found["whole"], flush=True)
-        record.write("gpu", found, folder=arguments.out)  # what comes next may not be reached
-    chosen = CASES[: arguments.cases]
-    for batch, precision in chosen:
-        found["cases"].append(case(batch, precision, arguments.batches, arguments.accelerator))
-        print(found["cases"][-1]["steps_per_second"], flush=True)
-        record.write("gpu", found, folder=arguments.out)
-    for timed, (batch, precision) in zip(found["cases"], chosen, strict=True):
-        timed["profiles"] = profiles(batch, precision, arguments.accelerator)
-        record.write("gpu", found, folder=arguments.out)
+        keep()
+    new = []
+    for batch, precision in CASES:
+        if batch in arguments.sizes and precision in arguments.precisions:
+            new.append(case(batch, precision, arguments.batches, arguments.accelerator))
+            print(new[-1]["steps_per_second"], flush=True)
+            found["cases"].append(new[-1])
+            keep()
+    for timed in new:
+        timed["profiles"] = profiles(timed["batch"], timed["precision"], arguments.accelerator)
+        keep()
     show(found)
+
+
+def begun(path: Path, device: str, *, add: bool) -> dict[str, Any]:
+    """What there is to add to, of the same code and GPU, and the commands that made it."""
+    if not add or not path.exists():
+        return {"device": device, "cases": []}
+    known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    now = {"device": device, "commit": record.code()}
+    for name, value in now.items():
+        if known[name] != value:
+            raise SystemExit(f"{path} is of the {name} {known[name]}, not {value}: leave out --add to replace it.")
+    return {
+        **{name: known[name] for name in ("device", "cases", "whole") if name in known},
+        "commands": known["command"].split("; "),
+    }
 
 
 def device_name(accelerator: str) -> str:

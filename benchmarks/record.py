@@ -28,6 +28,16 @@ COMMIT = _git("rev-parse", "HEAD")
 CHANGED = bool(_git("status", "--porcelain", "--", "../src", ".", ":!results"))
 
 
+def given() -> str:
+    """The command that was given."""
+    return " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]])
+
+
+def code() -> str | None:
+    """The commit whose code this is; None outside of a repository."""
+    return f"{COMMIT} with changes" if CHANGED else COMMIT or None
+
+
 def write(
     name: str,
     figures: dict[str, Any],
@@ -43,8 +53,8 @@ def write(
         threads: of torch; default: as many as this process has, which need not be those of the processes that fit.
     """
     record = {
-        "command": command or " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
-        "commit": f"{COMMIT} with changes" if CHANGED else COMMIT or None,
+        "command": command or given(),
+        "commit": code(),
         "machine": {
             "processor": processor(),
             "threads": threads or torch.get_num_threads(),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import gpu
+import record
 import scaling
 from partedvae import compiling
 
@@ -54,3 +56,14 @@ def test_what_a_broken_off_benchmark_leaves_can_be_told(cases: list[dict[str, An
     made = {"device": "a card", "machine": {"torch": "2"}, "commit": "c", "command": "python benchmarks/gpu.py"}
     found = {**made, "cases": cases, "whole": whole}
     assert told in "\n".join(scaling.measured_on(found))
+
+
+def test_a_benchmark_in_parts_is_of_one_code_and_one_gpu(tmp_path: Path) -> None:
+    path = tmp_path / "gpu.json"
+    assert gpu.begun(path, "a card", add=True) == {"device": "a card", "cases": []}
+    record.write("gpu", {"device": "a card", "cases": [TIMED]}, command="first; second", folder=tmp_path)
+    begun = gpu.begun(path, "a card", add=True)
+    assert begun == {"device": "a card", "cases": [TIMED], "commands": ["first", "second"]}
+    assert gpu.begun(path, "a card", add=False)["cases"] == []
+    with pytest.raises(SystemExit, match="of the device a card, not another"):
+        gpu.begun(path, "another", add=True)
