@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from partedvae.patches import as_products, summed
+from partedvae.patches import as_products, gradients_as_products, patches, summed
 
 _SIDE, _STRIDE, _PADDING = 4, 2, 1
 
@@ -23,6 +23,7 @@ class Doubling(nn.ConvTranspose2d):
     - To one channel, as grey pictures have, that library takes several times what the multiplications need; and so
       do those of GPUs to a few, where the step is compiled. They are one product of matrices then, whose sixteen
       numbers for each place are added up where they fall.
+    - Compiled for a GPU, the gradient of the weights is a product of matrices in small batches.
 
     >>> import torch
     >>> Doubling(3, 1, more=(0, 1))(torch.rand(2, 3, 4, 4)).shape
@@ -41,6 +42,8 @@ class Doubling(nn.ConvTranspose2d):
             image = summed(x.movedim(1, -1) @ self.weight.flatten(1), self.out_channels, self.more)
         elif self.out_channels == 1 and x.device.type == "cpu":
             image = _ToOneChannel.apply(x, self.weight.to(x.dtype), self.more)
+        elif gradients_as_products(x, len(x) * x.shape[2] * x.shape[3]):
+            image = _Doubled.apply(x, self.weight.to(x.dtype), self.more)
         else:
             image = F.conv_transpose2d(x, self.weight, stride=_STRIDE, padding=_PADDING, output_padding=self.more)
         return image.add_(self.bias.to(image.dtype)[:, None, None])
@@ -66,3 +69,19 @@ class _ToOneChannel(torch.autograd.Function):
             [*ctx.needs_input_grad[:2], False],
         )  # fmt: skip
         return of_x, of_weight, None
+
+
+class _Doubled(torch.autograd.Function):
+    """The transposed convolution, with a product of matrices for the gradient of its weights."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, more: tuple[int, int]) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        return F.conv_transpose2d(x, weight, stride=_STRIDE, padding=_PADDING, output_padding=more)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
+        x, weight = ctx.saved_tensors
+        of_x = F.conv2d(gradients[0], weight, stride=_STRIDE, padding=_PADDING)
+        of_weight = x.movedim(1, -1).flatten(0, 2).T @ patches(gradients[0]).flatten(0, 2)
+        return of_x, of_weight.view_as(weight), None

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 _FEW = 4
+_AT_MOST = 2**14  # patches: those of the first wide layer for a batch of 64 pictures of 64×64
 _exported: Callable[[], bool] = getattr(torch.compiler, "is_exporting", lambda: False)  # which older torch does not say
 
 
@@ -21,8 +22,23 @@ def as_products(x: Tensor, channels: int) -> bool:
     >>> as_products(torch.rand(2, 1, 8, 8), channels=1)
     False
     """
-    compiled = torch.compiler.is_compiling() and not _exported()
-    return channels <= _FEW and x.device.type == "cuda" and compiled
+    return channels <= _FEW and _compiled_for_a_gpu(x)
+
+
+def gradients_as_products(x: Tensor, n_patches: int) -> bool:
+    """Whether gradients of a convolution that sees so many patches are products of matrices as well.
+
+    In a small step those that a GPU's library chooses for weights are often slow ones. Of large batches they are fast,
+    and patches, which are written out, are not.
+
+    >>> gradients_as_products(torch.rand(2, 32, 8, 8), n_patches=32)
+    False
+    """
+    return n_patches <= _AT_MOST and _compiled_for_a_gpu(x)
+
+
+def _compiled_for_a_gpu(x: Tensor) -> bool:
+    return x.device.type == "cuda" and torch.compiler.is_compiling() and not _exported()
 
 
 def patches(x: Tensor) -> Tensor:
