@@ -136,7 +136,10 @@ def test_a_run_is_repeated_resumed_or_overwritten_only_on_request(run: Path, tmp
     other = call("train", "digits", "--out", again, "--resume", "--size", 16)
     assert other.returncode == 2
     assert "was begun with size=None" in other.stderr
-    resumed = call("train", "digits", "--out", again, "--resume")
+    for option, value, said in (("--labels-per-class", 4, "labels_per_class=5, not 4"), ("--set", "u_dim=9", "not 9.")):
+        done = call("train", "digits", "--out", again, "--resume", option, value)
+        assert (done.returncode, said in done.stderr) == (2, True), done.stderr
+    resumed = call("train", "digits", *options, "--resume")
     assert resumed.returncode == 0, resumed.stderr
     assert (again / "model.safetensors").read_bytes() == (run / "model.safetensors").read_bytes()
     assert call("train", "digits", *options, "--overwrite").returncode == 0

@@ -121,9 +121,13 @@ def test_a_stream_is_no_file_to_write_anew(run: Path) -> None:
         assert writable(in_memory / "p.csv", ".csv") == in_memory / "p.csv"
 
 
-def test_a_run_goes_on_with_its_own_seed_and_not_with_nought(run: Path) -> None:
-    done = call("train", "digits", "--resume", "--out", run, "--seed", 0)
-    assert (done.returncode, "leave out --seed" in done.stderr) == (2, True), done.stderr
+def test_a_run_goes_on_with_its_own_seed_and_not_with_nought(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "run")
+    plan = json.loads((run / "run.json").read_text())
+    plan["settings"]["random_state"] = 3
+    (tmp_path / "run" / "run.json").write_text(json.dumps(plan))
+    done = call("train", "digits", "--resume", "--out", tmp_path / "run", "--seed", 0)
+    assert (done.returncode, "was begun with random_state=3, not 0" in done.stderr) == (2, True), done.stderr
 
 
 def test_a_training_that_has_not_ended_is_no_model_and_how_it_ends_is_said(run: Path, tmp_path: Path) -> None:
@@ -258,7 +262,7 @@ def test_tables_are_not_written_under_names_of_other_files(run: Path, tmp_path: 
 
 def test_what_is_refused_at_a_resume_an_output_or_an_accelerator(run: Path, tmp_path: Path) -> None:
     for arguments, message in (
-        (("train", "digits", "--out", run, "--resume", "--epochs", 9), "leave out --epochs"),
+        (("train", "digits", "--out", run, "--resume", "--epochs", 9), ", not 9. Leave it out"),
         (("encode", run, "digits", "-o", tmp_path / "c.csv"), "should end in .npz"),
         (("generate", run, "-o", tmp_path / "g.npz"), "should end in .png"),
     ):

@@ -25,6 +25,15 @@ class RunError(ValueError):
     """A run folder that cannot be used; the message says what to do."""
 
 
+@dataclass(frozen=True)
+class Choice:
+    """Which rows of a data set keep their labels, and which are held out."""
+
+    labels: int | None = None
+    labels_per_class: int | None = None
+    holdout: float = 0.0
+
+
 class Plan(BaseModel):
     """Everything that a run is made from; ``run.json`` holds it.
 
@@ -38,6 +47,7 @@ class Plan(BaseModel):
     fingerprint: str | None = None  # of the rows, and of the labels that training sees; earlier runs have none
     labelled: list[int]
     held_out: list[int]
+    choice: Choice | None = None  # by which they were chosen; earlier runs do not say
     settings: SavedSettings
 
     @model_validator(mode="after")
@@ -89,15 +99,6 @@ class Parts:
         return cls(data.with_labels_of(plan.labelled).take(rows), data.take(plan.held_out))
 
 
-@dataclass(frozen=True)
-class Choice:
-    """Which rows of a data set keep their labels, and which are held out."""
-
-    labels: int | None = None
-    labels_per_class: int | None = None
-    holdout: float = 0.0
-
-
 def make_plan(source: str, reading: Reading, data: Dataset, choice: Choice, settings: Config) -> Plan:
     """Choose the rows held out, and among the others those that keep their labels, by the seed of the settings.
 
@@ -128,6 +129,7 @@ def make_plan(source: str, reading: Reading, data: Dataset, choice: Choice, sett
         fingerprint=_fingerprint(data, labelled),
         labelled=labelled,
         held_out=held.tolist(),
+        choice=choice,
         settings=settings,
     )
 

@@ -27,6 +27,23 @@ def gather(preset_name: str, file: Path | None, assignments: Sequence[str], opti
     >>> gather("paper-mnist", None, ["u_dim=3"], {"max_epochs": 5, "lr": None}).u_dim
     3
     """
+    settings = typed(preset_name, file, assignments, options)
+    if settings.get("random_state") is None:
+        settings["random_state"] = 0  # so that a run can be repeated
+    return Config.checked(settings)
+
+
+def typed(
+    preset_name: str, file: Path | None, assignments: Sequence[str], options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The settings that are named, and no others; not all of them need go together.
+
+    Raises:
+        SettingError: names the file or the option at fault.
+
+    >>> typed("default", None, ["u_dim=3"], {"max_epochs": 5, "lr": None})
+    {'u_dim': 3, 'max_epochs': 5}
+    """
     try:
         settings: dict[str, Any] = dict(preset(preset_name))
     except ValueError as error:
@@ -41,10 +58,7 @@ def gather(preset_name: str, file: Path | None, assignments: Sequence[str], opti
         option = f"--set {assignment}"
         settings[name.strip()] = parse_value(value, option)
         _check(settings, option)
-    settings |= {name: value for name, value in options.items() if value is not None}
-    if settings.get("random_state") is None:
-        settings["random_state"] = 0  # so that a run can be repeated
-    return Config.checked(settings)
+    return settings | {name: value for name, value in options.items() if value is not None}
 
 
 def _check(settings: Mapping[str, Any], source: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -81,7 +81,7 @@ def train(
     """
     from partedvae import plans, runs
     from partedvae.data import located
-    from partedvae.settings import gather
+    from partedvae.settings import gather, typed
 
     check_exclusive({"--labels": labels, "--labels-per-class": labels_per_class})
     check_exclusive({"--resume": resume, "--overwrite": overwrite})
@@ -92,17 +92,13 @@ def train(
         **trainer_options(out, accelerator, devices, num_nodes, strategy, precision, logger),
         "compile": compile_,
     }
+    choice = plans.Choice(labels, labels_per_class, holdout)
+    named = preset, config, set_ or [], {"max_epochs": epochs, "random_state": seed}
     if resume:
-        fixed = {
-            "--labels": labels, "--labels-per-class": labels_per_class, "--holdout": holdout or None,
-            "--epochs": epochs, "--seed": seed, "--config": config, "--set": set_, "--preset": preset != "default",
-        }  # fmt: skip
-        plan = _plan_begun(out, data, given, fixed)
+        plan = _plan_begun(out, data, given, choice, typed(*named))
         dataset = plan.data()
     else:
-        settings = gather(preset, config, set_ or [], {"max_epochs": epochs, "random_state": seed})
-        choice = plans.Choice(labels, labels_per_class, holdout)
-        plan, dataset = _new_plan(data, given, choice, settings, quiet)
+        plan, dataset = _new_plan(data, given, choice, gather(*named), quiet)
     if not quiet:
         _say_what_is_learned(dataset, plan)
         _say_what_is_wrong(dataset.with_labels_of(plan.labelled))
@@ -128,13 +124,14 @@ def train(
         typer.echo(f"report: {out / plans.REPORT}")
 
 
-def _plan_begun(out: Path, data: str, given: Given, fixed: Mapping[str, object]) -> Plan:
-    """The plan of the run to go on with.
+def _plan_begun(out: Path, data: str, given: Given, choice: Choice, settings: Mapping[str, Any]) -> Plan:
+    """The plan of the run to go on with; what is typed again may say what was typed before.
 
     Raises:
-        UsageError: what was typed would change it: DATA, one of the options ``fixed``, or how DATA is read.
+        UsageError: what was typed would change it: DATA, how rows are chosen, a setting, or how DATA is read.
     """
     from partedvae import plans
+    from partedvae.config import Config
     from partedvae.data import DataError, Reading
 
     plan = plans.read_plan(out)
@@ -142,12 +139,19 @@ def _plan_begun(out: Path, data: str, given: Given, fixed: Mapping[str, object])
         raise DataError(f"{plan.source}, which {out} was trained on, is not there.")
     if not plans.same_source(plan.source, data):
         raise UsageError(f"--resume: {out} was trained on {plan.source}, not on {data}.")
-    changed = [option for option, value in fixed.items() if value is not None and value is not False and value != []]
-    if changed:
-        raise UsageError(f"--resume: goes on as the run was begun; leave out {changed[0]}.")
-    other = [name for name, value in Reading(**given) if name in given and value != getattr(plan.reading, name)]
-    if other:
-        raise UsageError(f"--resume: {out} was begun with {other[0]}={getattr(plan.reading, other[0])!r}.")
+    said = Config.checked({**dict(plan.settings), **settings})
+    chosen = {} if plan.choice is None else vars(plan.choice)  # which earlier runs do not say
+    again = [
+        *((name, value, chosen.get(name, "unknown")) for name, value in vars(choice).items() if value),
+        *((name, getattr(said, name), getattr(plan.settings, name)) for name in settings),
+        *((name, value, getattr(plan.reading, name)) for name, value in Reading(**given) if name in given),
+    ]
+    for name, value, begun in again:
+        if value != begun:
+            raise UsageError(
+                f"--resume: {out} was begun with {name}={begun!r}, not {value!r}. Leave it out: a run goes on as it "
+                "was begun."
+            )
     return plan
 
 
