@@ -28,6 +28,34 @@ def test_a_label_file_says_by_id_or_path_whose_labels_it_has(tmp_path: Path) -> 
     assert few.y.tolist() == [{"0": "q", "2": "p"}.get(name) for name in few.ids]
 
 
+def test_a_suggestion_that_was_filled_in_is_a_label_file(tmp_path: Path) -> None:
+    source = csv_file(tmp_path, "a\n1\n2\n3\n")
+    one = csv_file(tmp_path, "rank,id,label,confidence\n1,2,u,0.4\n2,0,v,0.3\n", "one.csv")
+    data = load(source, label_file=one)
+    assert (data.y.tolist(), [attribute.name for attribute in data.attributes]) == (["v", None, "u"], ["label"])
+    two = "rank,id,label_age,confidence_age,label_kind,confidence_kind\n1,2,old,0.4,u,1\n2,0,new,0.3,v,1\n"
+    data = load(source, label_file=csv_file(tmp_path, two, "two.csv"))
+    assert [attribute.name for attribute in data.attributes] == ["label_age", "label_kind"]
+    own = csv_file(tmp_path, "id,rank,confidence\n0,high,sure\n1,low,not\n", "own.csv")
+    assert [attribute.name for attribute in load(source, label_file=own).attributes] == ["rank", "confidence"]
+
+
+def test_names_in_a_label_file_may_be_written_as_another_system_does(tmp_path: Path) -> None:
+    pictures(tmp_path / "photos", "é/1.png".replace("é", "e\u0301"), "b/2.png")
+    labels = csv_file(tmp_path, "path,k\né/1.png,x\nb/2.png,y\n", "labels.csv")
+    assert sorted(load(str(tmp_path / "photos"), label_file=labels).y.tolist()) == ["x", "y"]
+    both = csv_file(tmp_path, "id,a\né,1\ne\u0301,2\n", "both.csv")
+    with pytest.raises(DataError, match="two rows of the data are called 'é'"):
+        load(both, label_file=labels)
+
+
+def test_a_name_that_the_data_lack_is_held_against_theirs(tmp_path: Path) -> None:
+    pictures(tmp_path / "photos", "cat/img_0001.png", "dog/img_0002.png")
+    labels = csv_file(tmp_path, "path,k\nimg_0002.png,x\n", "labels.csv")
+    with pytest.raises(DataError, match=r"no 'img_0002\.png'; nearest is 'dog/img_0002\.png'"):
+        load(str(tmp_path / "photos"), label_file=labels)
+
+
 def test_a_label_file_may_name_pictures_that_were_skipped(tmp_path: Path) -> None:
     pictures(tmp_path / "photos", "a/1.png", "a/2.png")
     (tmp_path / "photos" / "a" / "2.png").write_bytes(b"")

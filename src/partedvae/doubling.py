@@ -42,7 +42,7 @@ class Doubling(nn.ConvTranspose2d):
             image = summed(x.movedim(1, -1) @ self.weight.flatten(1), self.out_channels, self.more)
         elif self.out_channels == 1 and x.device.type == "cpu":
             image = _ToOneChannel.apply(x, self.weight.to(x.dtype), self.more)
-        elif gradients_as_products(x, len(x) * x.shape[2] * x.shape[3]):
+        elif gradients_as_products(x, x.shape[0] * x.shape[2] * x.shape[3]):
             image = _Doubled.apply(x, self.weight.to(x.dtype), self.more)
         else:
             image = F.conv_transpose2d(x, self.weight, stride=_STRIDE, padding=_PADDING, output_padding=self.more)

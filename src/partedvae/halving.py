@@ -33,7 +33,7 @@ class Halving(nn.Conv2d):
         """The smaller picture."""
         if as_products(x, self.in_channels):
             return F.linear(patches(x), self.weight.flatten(1), self.bias).movedim(-1, 1)
-        if gradients_as_products(x, len(x) * (x.shape[2] // 2) * (x.shape[3] // 2)):
+        if gradients_as_products(x, x.shape[0] * (x.shape[2] // 2) * (x.shape[3] // 2)):
             image: Tensor = _Halved.apply(x, self.weight)
             return image + self.bias.to(image.dtype)[:, None, None]
         return super().forward(x)

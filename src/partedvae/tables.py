@@ -12,6 +12,8 @@ import numpy as np
 from rich.table import Table
 
 from partedvae.data.dataset import Dataset
+from partedvae.data.label_file import CONFIDENCE, LABEL, RANK
+from partedvae.data.tables import ID
 from partedvae.estimator import PartedVAE
 from partedvae.labels import Attribute
 
@@ -30,10 +32,10 @@ def prediction_rows(model: PartedVAE, data: Dataset) -> tuple[list[str], Iterato
     probabilities = model.predict_proba(data)
     parts = probabilities if isinstance(probabilities, list) else [probabilities]
     novelty = -model.score_samples(data)
-    header = ["id"]
+    header = [ID]
     for attribute in model.attributes_:
         suffix = f"_{attribute.name}" if several else ""
-        header += [f"label{suffix}", f"confidence{suffix}", *(f"p{suffix}_{name}" for name in attribute.classes)]
+        header += [f"{LABEL}{suffix}", f"{CONFIDENCE}{suffix}", *(f"p{suffix}_{name}" for name in attribute.classes)]
     return [*header, "novelty"], (
         [data.ids[i], *_cells(model.attributes_, [part[i] for part in parts]), f"{novelty[i]:.4f}"]
         for i in range(len(data))
@@ -47,10 +49,10 @@ def suggestion_rows(model: PartedVAE, data: Dataset, n: int, seed: int) -> tuple
     probabilities = model.predict_proba(data.take(ascending))
     parts = probabilities if isinstance(probabilities, list) else [probabilities]
     parts = [part[np.searchsorted(ascending, chosen)] for part in parts]
-    header = ["rank", "id"]
+    header = [RANK, ID]
     for attribute in model.attributes_:
         suffix = f"_{attribute.name}" if len(parts) > 1 else ""
-        header += [f"label{suffix}", f"confidence{suffix}"]
+        header += [f"{LABEL}{suffix}", f"{CONFIDENCE}{suffix}"]
     rows: list[Row] = []
     for place, row in enumerate(chosen):
         cells: Row = [place + 1, data.ids[int(row)]]
