@@ -171,7 +171,7 @@ def test_values_that_are_not_finite_are_described_and_refused_by_fit(tmp_path: P
             PartedVAE().fit(data)
         done = call("data", "describe", tmp_path / "a.npz")
         assert done.returncode == 0, done.stderr
-        assert "problem: 1 values are NaN or infinite" in done.stdout
+        assert "problem: 1 values are NaN or infinite, the first in 3;" in done.stdout
 
 
 def test_pictures_that_are_too_small_are_described_as_what_training_refuses(tmp_path: Path) -> None:

@@ -131,7 +131,8 @@ def test_a_data_set_is_described_with_its_classes_duplicates_and_problems() -> N
 
 def test_what_is_wrong_is_a_problem_and_stops_nothing() -> None:
     bad = dataset(np.array([[np.nan, 1.0], [np.inf, 2.0]]), [0, 0], skipped=(Skipped("z.png", "z.png is no picture."),))
-    assert "values: from 1 to 2\nproblem: 2 values are NaN or infinite; training refuses them" in lines(bad)
+    problem = "problem: 2 values are NaN or infinite, the first in a; training refuses them"
+    assert f"values: from 1 to 2\n{problem}" in lines(bad)
     assert "problem: kind 0 has labels of one class only; training needs two" in lines(bad)
     assert lines(bad).endswith("problem: z.png is no picture.")
     nothing = lines(dataset(np.full((2, 3), np.nan)))

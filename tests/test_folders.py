@@ -137,6 +137,19 @@ def test_bad_pictures_are_refused_or_skipped_and_each_is_listed(folder: Path, ca
         load(str(folder), cache=cache, skip_bad=True)
 
 
+@pytest.mark.parametrize("cache", [True, False])
+def test_pages_that_are_not_read_are_said_to_be_there(folder: Path, cache: bool) -> None:
+    pages = [Image.new("L", (4, 4), grey) for grey in (10, 20, 30)]
+    save(folder / "cat" / "stack.tif", pages[0], save_all=True, append_images=pages[1:])
+    save(folder / "cat" / "one.tif", pages[1])
+    for _ in range(2):
+        data = load(str(folder), size=(2, 2), cache=cache)
+        assert greys(data)["cat/stack.tif"] == 10
+        ((_, reason),) = data.skipped
+        assert "of 1 files only the first page" in reason
+        assert "stack.tif" in reason
+
+
 def test_a_picture_in_a_format_that_takes_another_program_is_not_opened(folder: Path) -> None:
     save(folder / "cat" / "a.eps", Image.new("L", (8, 8)))
     (folder / "cat" / "a.eps").replace(folder / "cat" / "a.png")

@@ -171,6 +171,13 @@ def test_a_class_called_by_what_is_written_for_a_missing_label_is_doubted(writte
             quick().fit(X, given)
 
 
+def test_classes_that_a_person_would_write_alike_are_doubted() -> None:
+    for one, other in (("a", "a "), ("Cat", "cat")):
+        with pytest.warns(UserWarning, match=f"y has classes '{one}' and '{other}'. If they are one, write them alike"):
+            quick().fit(X, np.where(Y == 1, one, other).astype(object))
+    quick().fit(X, np.where(Y == 1, "a", "A").astype(object))
+
+
 @pytest.mark.parametrize("most", [1, 16])
 def test_bytes_that_are_nearly_black_are_doubted(most: int) -> None:
     x = np.random.default_rng(0).integers(most + 1, size=(20, 8, 8)).astype(np.uint8)

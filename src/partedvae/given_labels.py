@@ -10,7 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import DataConversionWarning
 
-from partedvae.labels import MISSING, NO_LABEL, Attribute, Integers, called_in_y, first_repeated, listed, require_two
+from partedvae.labels import (
+    MISSING,
+    NO_LABEL,
+    Attribute,
+    Integers,
+    called_in_y,
+    first_repeated,
+    listed,
+    nearly_equal,
+    require_two,
+)
 from partedvae.warned import warn
 
 Array = NDArray[Any]
@@ -75,6 +85,7 @@ def encode(y: object, n_rows: int, *, lenient: bool = False) -> tuple[Integers, 
         if not lenient:
             require_two(classes, called)
             _warn_of_written_out(classes, called)
+            _warn_of_nearly_equal(classes, called)
         attributes.append(Attribute(name, classes))
     if not lenient and len(columns) > 1:
         _warn_of_one_hot(columns, missing)
@@ -273,6 +284,12 @@ def _warn_of_written_out(classes: Array, called: str) -> None:
             f"{called} has a class {written[0]!r}, a text. If that means unlabelled, give None, NaN or the number -1 "
             "in its place."
         )
+
+
+def _warn_of_nearly_equal(classes: Array, called: str) -> None:
+    """Classes that a person would write alike are hardly ever two."""
+    for names in nearly_equal(classes):
+        warn(f"{called} has classes {' and '.join(map(repr, names))}. If they are one, write them alike.")
 
 
 def _warn_of_one_hot(columns: Sequence[Array], missing: Sequence[Array]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -135,6 +136,19 @@ def numbers_of(label: Any, attributes: Sequence[Attribute]) -> list[int | None]:
 def first_repeated(names: Sequence[str]) -> str | None:
     """The first name that is there more than once."""
     return next((name for name, count in Counter(names).items() if count > 1), None)
+
+
+def nearly_equal(classes: Array) -> list[list[str]]:
+    """Classes that but for spaces, capitals or the form of an accent are one; A and a are letters.
+
+    >>> nearly_equal(np.array(["Cat ", "cat", "dog", "A", "a"]))
+    [['Cat ', 'cat']]
+    """
+    alike: dict[str, list[str]] = {}
+    for name in map(str, classes.tolist()):
+        written = " ".join(unicodedata.normalize("NFC", name).split())
+        alike.setdefault(written.casefold() if len(written) > 1 else written, []).append(name)
+    return [names for names in alike.values() if len(names) > 1]
 
 
 def require_two(classes: Array, called: str) -> None:

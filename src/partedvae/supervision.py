@@ -65,7 +65,8 @@ def known_as(X: Any, y: Any, n_rows: int, attributes: Sequence[Attribute], *, le
                 row = int(strange[0])
                 label, known = own.classes.tolist()[column[row]], ", ".join(map(str, attribute.classes))
                 raise ValueError(
-                    f"{X.ids[row]} has the label {label!r} of {own.name}, which training never saw; it saw {known}."
+                    f"{X.ids[row]} has the label {label!r} of {own.name}, which training never saw; it saw {known}. If "
+                    f"it means unlabelled: --missing {label}"
                 )
     return codes
 

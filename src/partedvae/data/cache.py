@@ -25,7 +25,7 @@ WORTH_A_FILE = 2**28
 """Bytes: fewer are read in the time that it takes to look for them in the cache."""
 
 _TRIES = 5
-_FORMAT = 2  # another number makes every cached file anew
+_FORMAT = 3  # another number makes every cached file anew
 _COMPLETE, _ROWS = "fingerprint.json", "rows.npy"
 
 

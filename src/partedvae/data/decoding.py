@@ -17,7 +17,7 @@ from PIL.Image import Image
 
 from partedvae.data.cache import digest_of_files, stored, write_rows
 from partedvae.data.dataset import DataError, Skipped
-from partedvae.data.images import fit_to, read_picture
+from partedvae.data.images import FURTHER, fit_to, read_picture
 from partedvae.data.lazy import Rows
 from partedvae.data.reading import Reading, Size
 
@@ -45,6 +45,7 @@ class _Part(NamedTuple):
     sizes: list[Size | None]
     faults: list[str | None]
     grey: bool
+    further: list[str]  # names of those whose files hold more
 
 
 def decode(paths: Sequence[Path], reading: Reading, name: str, ids: Sequence[str] | None = None) -> Decoded:
@@ -120,21 +121,28 @@ def _build(pictures: Sequence[Encoded], names: Sequence[str], reading: Reading, 
     shape = (len(good), *size) if all(part.grey for part in parts) else (len(good), *size, 3)
     write_rows(folder / _PICTURES, shape, np.uint8, _joined([file for file in files if file.exists()], len(shape)))
     bad = np.setdiff1d(np.arange(len(faults)), good)
-    np.savez(folder / _REPORT, kept=good, bad=bad, reasons=np.array([str(faults[i]) for i in bad], dtype=str))
+    reasons = [str(faults[i]) for i in bad]
+    further = [name for part in parts for name in part.further]
+    np.savez(
+        folder / _REPORT, kept=good, bad=bad, reasons=np.array(reasons, dtype=str), further=np.array(further, dtype=str)
+    )
 
 
 def _decode_part(pictures: Sequence[Encoded], names: Sequence[str], reading: Reading, file: Path) -> _Part:
     images: list[Image] = []
     sizes: list[Size | None] = []
     faults: list[str | None] = []
+    further: list[str] = []
     different: set[Size] = set()
     for picture, name in zip(pictures, names, strict=True):
         try:
-            image = fit_to(read_picture(_opened(picture), name), reading.size, reading.pad)
+            read = read_picture(_opened(picture), name)
+            image = fit_to(read, reading.size, reading.pad)
         except DataError as error:
             sizes.append(None)
             faults.append(str(error))
         else:
+            further += [name] if FURTHER in read.info else []
             different.add(image.size)
             images.append(image)
             if len(different) > 1:  # of different sizes there is no array: they are only measured, to be named
@@ -146,7 +154,7 @@ def _decode_part(pictures: Sequence[Encoded], names: Sequence[str], reading: Rea
         shape = (images[0].height, images[0].width) if grey else (images[0].height, images[0].width, 3)
         arrays = (np.asarray(image if grey else image.convert("RGB")) for image in images)
         write_rows(file, (len(images), *shape), np.uint8, arrays)
-    return _Part(sizes, faults, grey)
+    return _Part(sizes, faults, grey, further)
 
 
 def _joined(files: list[Path], n_axes: int) -> Iterator[Array]:
@@ -159,10 +167,13 @@ def _joined(files: list[Path], n_axes: int) -> Iterator[Array]:
 
 def _read(folder: Path, names: Sequence[str], mapped: bool) -> Decoded:
     with np.load(folder / _REPORT, allow_pickle=False) as report:
-        kept, bad, reasons = report["kept"], report["bad"], report["reasons"]
+        kept, bad, reasons, further = (report[name] for name in ("kept", "bad", "reasons", "further"))
     x = np.load(folder / _PICTURES, mmap_mode="r" if mapped else None, allow_pickle=False)
-    skipped = tuple(Skipped(names[i], str(reason)) for i, reason in zip(bad, reasons, strict=True))
-    return Decoded(x, kept, skipped)
+    skipped = [Skipped(names[i], str(reason)) for i, reason in zip(bad, reasons, strict=True)]
+    if len(further):
+        only = f"of {len(further):,} files only the first page or frame is read, such as {further[0]}"
+        skipped.append(Skipped("further pages", f"{only}; to learn from the others, make each a file of its own"))
+    return Decoded(x, kept, tuple(skipped))
 
 
 def _workers(n_pictures: int) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -14,7 +13,7 @@ from partedvae.data.dataset import Dataset, Numbered
 from partedvae.data.images import DARK, WHITE
 from partedvae.data.lazy import chunks, in_memory, mapping
 from partedvae.data.subsets import random_rows
-from partedvae.labels import MISSING, Attribute, first_repeated
+from partedvae.labels import MISSING, Attribute, first_repeated, nearly_equal
 from partedvae.layout import Layout
 
 _LOOKED_AT = 20_000  # observations read for ranges and duplicates, of more a random choice
@@ -82,9 +81,11 @@ def _place(data: Dataset) -> str:
 
 
 def _values(data: Dataset, of: str) -> Iterator[str]:
-    least, most, not_finite = np.inf, -np.inf, 0
-    for _, part in chunks(data.x):
+    least, most, not_finite, first = np.inf, -np.inf, 0, None
+    for start, part in chunks(data.x):
         finite = np.isfinite(part)
+        if first is None and not finite.all():
+            first = data.ids[start + int(np.argwhere(~finite)[0, 0])]
         not_finite += part.size - int(finite.sum())
         if finite.any():
             found = part[finite]
@@ -94,7 +95,7 @@ def _values(data: Dataset, of: str) -> Iterator[str]:
         if data.x.dtype == np.uint8 and len(data.x.shape) > 2 and most < DARK:
             yield f"problem: no picture is brighter than {most:g} of 255. {WHITE}"
     if not_finite:
-        yield f"problem: {not_finite:,} values are NaN or infinite{of}; training refuses them"
+        yield f"problem: {not_finite:,} values are NaN or infinite{of}, the first in {first}; training refuses them"
 
 
 def _attribute(attribute: Attribute, column: NDArray[Any]) -> Iterator[str]:
@@ -115,16 +116,12 @@ def doubtful_classes(attribute: Attribute) -> Iterator[str]:
     >>> list(doubtful_classes(Attribute("animal", np.array(["Cat ", "NA", "cat"]))))
     ["animal has a class 'NA'; if that means unlabelled: --missing NA", "animal has classes 'Cat ' and 'cat'; ..."]
     """
-    alike: dict[str, list[str]] = {}
     for name in map(str, attribute.classes.tolist()):
         if name.lower() in _MISSING_ELSEWHERE:
             yield f"{attribute.name} has a class {name!r}; if that means unlabelled: --missing {name}"
-        written = " ".join(unicodedata.normalize("NFC", name).split())
-        alike.setdefault(written.casefold() if len(written) > 1 else written, []).append(name)  # A and a are letters
-    for names in alike.values():
-        if len(names) > 1:
-            called = " and ".join(map(repr, names))
-            yield f"{attribute.name} has classes {called}; if they are one, write them alike in the data"
+    for names in nearly_equal(attribute.classes):
+        called = " and ".join(map(repr, names))
+        yield f"{attribute.name} has classes {called}; if they are one, write them alike in the data"
 
 
 def too_many_classes(attribute: Attribute, column: NDArray[Any]) -> Iterator[str]:

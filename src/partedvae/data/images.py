@@ -25,6 +25,9 @@ _OF_32_BITS = "its grey is of 32 bits, and nothing says what is black and what w
 _TRANSPARENT_GREY = {"1", "L", "LA", "La"}
 _ALPHA_MODES = {"LA", "PA", "RGBA", "La", "RGBa"}
 MOST_CHANNELS = 4
+FURTHER = "further"
+"""In a picture's ``info``: its file holds further pages or frames, which are not read."""
+
 DARK = 64  # of 255: pictures none of which is as bright make one wonder
 WHITE = "In files, bring white to 255, or to 65535 in those of 16 bits."
 _LONGEST = 4096  # pixels of a side: 16 million in each picture
@@ -49,7 +52,8 @@ def parse_size(text: str) -> Size:
 def read_picture(file: Path | IO[bytes], name: object = None) -> Image.Image:
     """A picture of 8-bit grey (mode L) or colour (mode RGB).
 
-    A grey one of 16 bits keeps its upper 8; a transparent one is laid over white; a palette or CMYK becomes RGB.
+    A grey one of 16 bits keeps its upper 8; a transparent one is laid over white; a palette or CMYK becomes RGB. Of
+    several pages or frames it is the first, with ``FURTHER`` in its ``info``.
 
     Raises:
         DataError: it is no picture, damaged, so large that it may be meant to fill the memory, or grey of numbers that
@@ -66,7 +70,9 @@ def read_picture(file: Path | IO[bytes], name: object = None) -> Image.Image:
                 image.load()
                 if image.mode == "I" and image.format not in _SIXTEEN_BITS:
                     raise ValueError(_OF_32_BITS)
-                return _plain(ImageOps.exif_transpose(image))  # as the camera was held
+                plain = _plain(ImageOps.exif_transpose(image))  # as the camera was held
+                plain.info = {FURTHER: True} if getattr(image, "is_animated", False) else {}
+                return plain
     except UnidentifiedImageError:
         raise DataError(f"{called} is not a picture that can be read.") from None
     except Exception as error:  # decoders meet damage with errors of many kinds
