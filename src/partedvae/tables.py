@@ -67,7 +67,7 @@ def evaluation_table(found: Evaluation) -> Table:
     """Measures for a terminal, with their intervals beside them and the reason where there is none."""
     from partedvae.metrics.evaluation import interval_of  # which takes along all measures and their probes
 
-    table = Table("measure", "value", "95 % interval", "if it told nothing", box=None, pad_edge=False)
+    table = Table("measure", "value", "95 % interval", "by chance", box=None, pad_edge=False)
     for name, value in found.items():
         if interval_of(name, found)[1]:
             continue

@@ -2,6 +2,7 @@
 
 from partedvae.metrics.calibration import (
     Reliability,
+    calibration_error_by_chance,
     expected_calibration_error,
     negative_log_likelihood,
     novelty_auroc,
@@ -25,6 +26,7 @@ __all__ = [
     "Score",
     "SwapAccuracy",
     "beta_vae",
+    "calibration_error_by_chance",
     "dci",
     "diversity",
     "evaluate",

@@ -9,8 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import roc_auc_score
 
+from partedvae.metrics.rows import Seed
+
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+
+_DRAWS = 1_000
 
 
 @dataclass(frozen=True)
@@ -32,9 +36,17 @@ def negative_log_likelihood(probabilities: ArrayLike, labels: ArrayLike) -> floa
     >>> round(negative_log_likelihood([[0.5, 0.5], [0.25, 0.75]], [0, 1]), 4)
     0.4904
     """
+    return float(surprise(probabilities, labels).mean())
+
+
+def surprise(probabilities: ArrayLike, labels: ArrayLike) -> Floats:
+    """− ln p(label) of each row (N,), in nats.
+
+    A class that was called impossible costs 708 nats, not infinitely many.
+    """
     p, y = _checked(probabilities, labels)
-    least = np.finfo(np.float64).tiny  # a class that was called impossible costs 708 nats, not infinitely many
-    return float(-np.log(np.maximum(p[np.arange(len(y)), y], least)).mean())
+    costs: Floats = -np.log(np.maximum(p[np.arange(len(y)), y], np.finfo(np.float64).tiny))
+    return costs
 
 
 def expected_calibration_error(probabilities: ArrayLike, labels: ArrayLike, n_bins: int = 15) -> float:
@@ -50,6 +62,30 @@ def expected_calibration_error(probabilities: ArrayLike, labels: ArrayLike, n_bi
     return float((bins.counts * np.nan_to_num(gaps)).sum() / bins.counts.sum())
 
 
+def calibration_error_by_chance(
+    probabilities: ArrayLike, n_bins: int = 15, *, level: float = 0.95, random_state: Seed = 0
+) -> float:
+    """What the calibration error stays below, at a level, if every probability is right: of few rows it is never 0.
+
+    Source: Bröcker & Smith 2007, *Increasing the reliability of reliability diagrams*: labels are drawn from the
+    probabilities themselves, 1,000 times.
+
+    >>> calibration_error_by_chance([[1.0, 0.0]] * 9)
+    0.0
+    >>> few, many = (calibration_error_by_chance([[0.6, 0.4]] * n) for n in (20, 2_000))
+    >>> few > 0.15, many < 0.03
+    (True, True)
+    """
+    p, _ = _checked(probabilities, np.zeros(len(np.asarray(probabilities)), dtype=int))
+    confidence, rng = p.max(axis=1), np.random.default_rng(random_state)
+    place = _places(confidence, n_bins)
+    errors = []
+    for _ in range(_DRAWS):
+        right = rng.random(len(p)) < confidence
+        errors.append(np.abs(np.bincount(place, right - confidence, n_bins)).sum() / len(p))
+    return float(np.quantile(errors, level))
+
+
 def reliability(probabilities: ArrayLike, labels: ArrayLike, n_bins: int = 15) -> Reliability:
     """What lies behind the calibration error; NaN in empty bins.
 
@@ -58,10 +94,8 @@ def reliability(probabilities: ArrayLike, labels: ArrayLike, n_bins: int = 15) -
     (array([ nan, 0.75]), array([nan, 0.5]), array([0, 2]))
     """
     p, y = _checked(probabilities, labels)
-    if n_bins < 1:
-        raise ValueError(f"n_bins is {n_bins}; it should be 1 or more.")
     confidence, right = p.max(axis=1), p.argmax(axis=1) == y
-    place = np.clip(np.ceil(confidence * n_bins).astype(int) - 1, 0, n_bins - 1)  # bins are closed on the right
+    place = _places(confidence, n_bins)
     counts = np.bincount(place, minlength=n_bins)
     shown = np.where(counts, counts, np.nan)
     return Reliability(
@@ -84,6 +118,14 @@ def novelty_auroc(scores_known: ArrayLike, scores_novel: ArrayLike) -> float:
         raise ValueError(f"There are {len(known)} scores of known and {len(novel)} of novel; both need one or more.")
     truth = np.concatenate([np.zeros(len(known)), np.ones(len(novel))])
     return float(roc_auc_score(truth, -np.concatenate([known, novel])))
+
+
+def _places(confidence: Floats, n_bins: int) -> Integers:
+    """The bins of confidences, which are closed on the right."""
+    if n_bins < 1:
+        raise ValueError(f"n_bins is {n_bins}; it should be 1 or more.")
+    places: Integers = np.clip(np.ceil(confidence * n_bins).astype(int) - 1, 0, n_bins - 1)
+    return places
 
 
 def _checked(probabilities: ArrayLike, labels: ArrayLike) -> tuple[Floats, Integers]:

@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
-from sklearn.metrics import balanced_accuracy_score
 
 from partedvae.data.dataset import Dataset
 from partedvae.given_labels import encode_as
 from partedvae.labels import MISSING, only
-from partedvae.metrics.calibration import expected_calibration_error, negative_log_likelihood
+from partedvae.metrics.classification import classification
 from partedvae.metrics.dci import dci
 from partedvae.metrics.information import mig, modularity
 from partedvae.metrics.interventions import beta_vae, factor_vae, irs
@@ -93,8 +92,6 @@ def evaluate(
     with warnings.catch_warnings():
         # Names of columns are looked at once; from then on observations are arrays.
         warnings.filterwarnings("ignore", message="X does not have valid feature names")
-        # The rows need not have all classes.
-        warnings.filterwarnings("ignore", message="y_pred contains classes not in y_true")
         shown = _Shown.of(model, X, y, factors, max_rows, seed)
         found = Evaluation()
         found.update(_reconstruction(model, shown, seed))
@@ -183,12 +180,7 @@ def _of_classes(found: Evaluation, model: Any, shown: _Shown, a: int, seed: int)
 
     def classifier() -> dict[str, float]:
         _require(len(truth) > 0, "no row has a label")
-        return {
-            "accuracy": float(np.mean(p.argmax(axis=1) == truth)),
-            "balanced_accuracy": float(balanced_accuracy_score(truth, p.argmax(axis=1))),
-            "nll": negative_log_likelihood(p, truth),
-            "ece": expected_calibration_error(p, truth),
-        }
+        return classification(p, truth, random_state=seed)
 
     found.add(("accuracy", "balanced_accuracy", "nll", "ece"), classifier)
     u = np.split(shown.u, len(model.attributes_), axis=1)[a]
