@@ -41,7 +41,11 @@ def test_the_model_of_a_run_gives_its_metrics(run: Path) -> None:
     plan = json.loads((run / "run.json").read_text())
     held_out = load("digits").take(plan["held_out"])
     accuracy = PartedVAE.load(run).score(held_out.x, held_out.y)
-    assert accuracy == json.loads((run / "metrics.json").read_text())["test_accuracy"]
+    figures = json.loads((run / "metrics.json").read_text())
+    assert accuracy == figures["test_accuracy"]
+    assert figures["test_accuracy_low"] < accuracy < figures["test_accuracy_high"]
+    ends = f"{figures['test_accuracy_low']:.1%} to {figures['test_accuracy_high']:.1%}"
+    assert ends in (run / "report.html").read_text()
 
 
 def test_a_run_of_an_earlier_version_is_used_all_the_same(run: Path, tmp_path: Path) -> None:

@@ -118,9 +118,10 @@ def train(
         raise
     if figures and not quiet:
         if "test_accuracy" in figures:
-            typer.echo(
-                f"test accuracy {figures['test_accuracy']:.4f} on {figures['n_test']} rows that training never saw"
-            )
+            ends = [f"{figures[name]:.3f}" for name in ("test_accuracy_low", "test_accuracy_high") if name in figures]
+            within = f" (95 % interval {' to '.join(ends)})" if ends else ""
+            what = f"{figures['n_test']} rows that training never saw"
+            typer.echo(f"test accuracy {figures['test_accuracy']:.4f}{within} on {what}")
         typer.echo(f"report: {out / plans.REPORT}")
 
 

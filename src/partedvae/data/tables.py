@@ -154,7 +154,7 @@ def _manifest(table: Table, reading: Reading) -> Dataset:
     rows = random_rows(len(texts), reading.max_rows)
     paths = [_inside(root, texts[row], table, row) for row in rows]
     if not reading.skip_bad:
-        _require_there(table, paths, rows)
+        _require_there(table, paths, rows, "" if reading.data_dir else " --data-dir names another folder to start at.")
     ids = [texts[row] for row in rows]
     decoded = decode(paths, reading, f"manifest {table.path.resolve()}", ids)
     return Dataset(
@@ -184,7 +184,7 @@ def _inside(root: Path, text: str, table: Table, row: int) -> Path:
     return inside(root, text, f"{table.path}, {table.place(row)}", advice)
 
 
-def _require_there(table: Table, paths: Sequence[Path], rows: NDArray[np.int64]) -> None:
+def _require_there(table: Table, paths: Sequence[Path], rows: NDArray[np.int64], advice: str) -> None:
     absent = [
         (path, row)
         for path, row in zip(paths, rows, strict=True)
@@ -193,4 +193,5 @@ def _require_there(table: Table, paths: Sequence[Path], rows: NDArray[np.int64])
     if absent:
         path, row = absent[0]
         more = f" So it is with {len(absent) - 1} more." if len(absent) > 1 else ""
-        raise DataError(f"{table.path}, {table.place(row)}: there is no file {path}.{more} --skip-bad goes on without.")
+        absence = f"{table.path}, {table.place(row)}: there is no file {path}.{more}"
+        raise DataError(f"{absence}{advice} --skip-bad goes on without.")

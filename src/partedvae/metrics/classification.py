@@ -11,7 +11,6 @@ from scipy.stats import binomtest
 from partedvae.metrics.calibration import (
     calibration_error_by_chance,
     expected_calibration_error,
-    negative_log_likelihood,
     surprise,
 )
 from partedvae.metrics.rows import Seed
@@ -35,8 +34,7 @@ def classification(probabilities: ArrayLike, labels: ArrayLike, *, random_state:
     Raises:
         ValueError: shapes do not agree, or there are no rows.
 
-    Source: Wilson 1927, *Probable inference, the law of succession, and statistical inference*; Efron 1979, *Bootstrap
-    methods: another look at the jackknife*.
+    Source: Efron 1979, *Bootstrap methods: another look at the jackknife*.
 
     >>> found = classification([[0.75, 0.25]] * 4, [0, 0, 0, 1])
     >>> found["accuracy"], round(found["accuracy_low"], 2), round(found["accuracy_high"], 2)
@@ -54,19 +52,31 @@ def classification(probabilities: ArrayLike, labels: ArrayLike, *, random_state:
 
     everything = np.arange(len(truth))
     draws = [rng.integers(len(truth), size=len(truth)) for _ in range(_DRAWS)]
-    wilson = binomtest(int(right.sum()), len(truth)).proportion_ci(method="wilson")
-    intervals = {
-        "accuracy": (right.mean(), wilson),
+    intervals: dict[str, tuple[float, tuple[float, float]]] = {
+        "accuracy": (float(right.mean()), interval_of_share(int(right.sum()), len(truth))),
         "balanced_accuracy": (balanced(everything), _middle([balanced(rows) for rows in draws])),
-        "nll": (negative_log_likelihood(probabilities, labels), _middle([costs[rows].mean() for rows in draws])),
+        "nll": (float(costs.mean()), _middle([costs[rows].mean() for rows in draws])),
     }
     found: dict[str, float] = {}
     for name, (value, (low, high)) in intervals.items():
-        found |= {name: float(value), f"{name}_low": float(low), f"{name}_high": float(high)}
+        found |= {name: value, f"{name}_low": low, f"{name}_high": high}
     by_chance = calibration_error_by_chance(probabilities, random_state=rng)
     return found | {"ece": expected_calibration_error(probabilities, labels), "ece_null": by_chance}
 
 
-def _middle(values: list[float]) -> Array:
+def interval_of_share(n_right: int, n: int) -> tuple[float, float]:
+    """The 95 % interval of a share of which ``n_right`` of ``n`` independent cases were seen.
+
+    Source: Wilson 1927, *Probable inference, the law of succession, and statistical inference*.
+
+    >>> [round(end, 3) for end in interval_of_share(19, 20)]
+    [0.764, 0.991]
+    """
+    found = binomtest(n_right, n).proportion_ci(method="wilson")
+    return float(found.low), float(found.high)
+
+
+def _middle(values: list[float]) -> tuple[float, float]:
     """Of draws, the ends between which 95 % lie."""
-    return np.quantile(values, [0.025, 0.975])
+    low, high = np.quantile(values, [0.025, 0.975])
+    return float(low), float(high)
