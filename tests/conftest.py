@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 from numpy.typing import NDArray
 from PIL import Image
 from sklearn.datasets import load_digits
@@ -24,6 +25,10 @@ from picture_files import save
 Array = NDArray[Any]
 
 torch.set_num_threads(1)
+
+# How long an example takes is the machine's affair, which may be busy.
+settings.register_profile("partedvae", deadline=None)
+settings.load_profile("partedvae")
 
 # Caches that no other run has filled. Set before any test is imported, since libraries look at them as they are.
 os.environ["PARTEDVAE_CACHE"] = tempfile.mkdtemp(prefix="partedvae-test-cache-")

@@ -228,7 +228,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("any")
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=150, derandomize=True)
 @given(
     kind=st.sampled_from(["npy", "npz", "compressed"]),
     splices=st.lists(st.tuples(st.integers(0, 1000), st.binary(max_size=3)), max_size=3),

@@ -27,7 +27,7 @@ def drawn(n: int, seed: int, sharpness: float = 1.0) -> tuple[Array, Array]:
 
 
 @given(n=st.integers(5, 60), seed=st.integers(0, 100))
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 def test_values_are_those_of_scikit_learn_and_lie_in_their_intervals(n: int, seed: int) -> None:
     p, labels = drawn(n, seed)
     found = classification(p, labels, random_state=seed)

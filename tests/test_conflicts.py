@@ -82,7 +82,7 @@ def test_labels_of_several_attributes_contradict_each_other_one_by_one(labels: l
     assert labelled_conflicts(data) == ([list("xyz")[: len(codes)]] if conflict else [])
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60, derandomize=True)
 @given(data=st.data(), n=st.integers(1, 8), n_attributes=st.integers(0, 2), at_once=st.integers(1, 4))
 def test_conflicts_are_those_that_comparing_every_pair_finds(
     data: st.DataObject, n: int, n_attributes: int, at_once: int

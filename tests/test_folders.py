@@ -219,7 +219,7 @@ def _encoded() -> Iterator[bytes]:
         yield file.getvalue()
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=150, derandomize=True)
 @given(
     whole=st.sampled_from(list(_encoded())),
     splices=st.lists(st.tuples(st.integers(0, 400), st.binary(max_size=4)), max_size=3),

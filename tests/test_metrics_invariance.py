@@ -12,7 +12,7 @@ from known_codes import ALL, DRAWN, Measure, each, noisy
 from partedvae.metrics import factor_vae, irs, mig, modularity, sap
 from partedvae.metrics.information import mutual_information
 
-quick = settings(deadline=None, max_examples=20)
+quick = settings(max_examples=20)
 seeds = st.integers(0, 2**32 - 1)
 scales = st.floats(0.1, 50) | st.floats(-50, -0.1)
 EXACT: dict[str, Measure] = {

@@ -96,7 +96,7 @@ def test_one_to_a_thousand() -> None:
     assert_finite(x, np.where(np.arange(1100) < 1001, np.arange(1100) == 0, -1).astype(int), max_epochs=1)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, suppress_health_check=list(HealthCheck))
 @given(
     seed=st.integers(0, 1000),
     exponents=st.lists(st.integers(-20, 20), min_size=1, max_size=5),

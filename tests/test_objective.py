@@ -76,7 +76,7 @@ def test_the_quantities_behind_the_terms_are_those_of_the_published_code(case: A
     torch.testing.assert_close(ours, theirs[-len(ours) :])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     sizes=st.lists(st.integers(2, 5), min_size=1, max_size=3),
     d_u=st.integers(1, 4),

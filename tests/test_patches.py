@@ -36,7 +36,7 @@ def assert_equal(one: Tensor, other: Tensor, *inputs: Tensor, apart: float = 1e-
 
 
 @given(channels=st.integers(1, 4), sides=SIDES)
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_products_with_patches_are_convolutions(channels: int, sides: tuple[int, int]) -> None:
     x, weight = numbers(2, channels, *sides), numbers(5, channels, 4, 4)
     halved = F.linear(patches(x), weight.flatten(1)).movedim(-1, 1)
@@ -44,7 +44,7 @@ def test_products_with_patches_are_convolutions(channels: int, sides: tuple[int,
 
 
 @given(channels=st.integers(1, 4), sides=SIDES, more=MORE)
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_summed_products_are_transposed_convolutions(
     channels: int, sides: tuple[int, int], more: tuple[int, int]
 ) -> None:
@@ -54,7 +54,7 @@ def test_summed_products_are_transposed_convolutions(
 
 
 @given(channels=st.integers(1, 4), sides=SIDES, more=MORE)
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_gradients_that_are_products_are_those_of_convolutions(
     channels: int, sides: tuple[int, int], more: tuple[int, int]
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
@@ -47,7 +47,6 @@ def test_a_fading_weight_is_all_of_it_then_falls_to_nothing(step: int, steps: in
     assert fading(2 * steps + step, steps) == 0
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(0.01, 1e6), min_size=5, max_size=30), st.sampled_from([0.01, 0.1]))
 def test_a_plateau_of_positive_losses_is_torchs(losses: list[float], share: float) -> None:
     ours, torchs = (torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0) for _ in range(2))
@@ -59,7 +58,6 @@ def test_a_plateau_of_positive_losses_is_torchs(losses: list[float], share: floa
         assert ours.param_groups[0]["lr"] == torchs.param_groups[0]["lr"]
 
 
-@settings(deadline=None)
 @given(st.floats(1, 1e6), st.floats(1.0001, 3))
 def test_a_plateau_of_negative_losses_is_one(size: float, growth: float) -> None:
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)

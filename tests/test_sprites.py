@@ -102,7 +102,7 @@ def test_points_and_factors_are_two_ways_to_say_one_thing(style: str, data: st.D
     assert number == point
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(point=st.integers(0, len(GRID) - 1), side=st.sampled_from(SIDES))
 def test_a_picture_is_what_a_slow_drawing_of_it_is(point: int, side: int) -> None:
     drawn = Sprites("sprites", side)[np.array([point])][0]

@@ -17,7 +17,7 @@ from command_line import QUICK, call
 from partedvae.data import DataError, load
 from table_files import csv_file, parquet_file, pictures
 
-FEW = settings(max_examples=60, deadline=None, derandomize=True)
+FEW = settings(max_examples=60, derandomize=True)
 
 
 @pytest.fixture(scope="module")
