@@ -19,6 +19,7 @@ from PIL import Image
 from command_line import QUICK, call
 from partedvae.data import DataError, decoding, load
 from partedvae.data.describe import describe
+from partedvae.data.images import read_picture
 from picture_files import greys, save
 
 Array = NDArray[Any]
@@ -148,6 +149,16 @@ def test_pages_that_are_not_read_are_said_to_be_there(folder: Path, cache: bool)
         ((_, reason),) = data.skipped
         assert "of 1 files only the first page" in reason
         assert "stack.tif" in reason
+
+
+def test_damage_behind_the_first_frame_is_not_the_first_frames(folder: Path) -> None:
+    frames = [Image.new("L", (4, 4), grey) for grey in (10, 20)]
+    place = folder / "cat" / "moving.gif"
+    save(place, frames[0], save_all=True, append_images=frames[1:])
+    whole = place.read_bytes()
+    for kept in range(len(whole) - 40, len(whole)):
+        place.write_bytes(whole[:kept])
+        assert read_picture(place).convert("L").getpixel((0, 0)) == 10, kept
 
 
 def test_a_picture_in_a_format_that_takes_another_program_is_not_opened(folder: Path) -> None:

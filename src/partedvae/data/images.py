@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -71,7 +72,7 @@ def read_picture(file: Path | IO[bytes], name: object = None) -> Image.Image:
                 if image.mode == "I" and image.format not in _SIXTEEN_BITS:
                     raise ValueError(_OF_32_BITS)
                 plain = _plain(ImageOps.exif_transpose(image))  # as the camera was held
-                plain.info = {FURTHER: True} if getattr(image, "is_animated", False) else {}
+                plain.info = {FURTHER: True} if _goes_on(image) else {}
                 return plain
     except UnidentifiedImageError:
         raise DataError(f"{called} is not a picture that can be read.") from None
@@ -115,6 +116,13 @@ def in_unit_range(x: Array) -> Array:
     array([[[0.2]]])
     """
     return x / 255 if x.dtype == np.uint8 and x.ndim > 2 else x
+
+
+def _goes_on(image: Image.Image) -> bool:
+    """Whether there are further pages or frames; damage behind the first is not the first's."""
+    with suppress(Exception):
+        return bool(getattr(image, "is_animated", False))
+    return False
 
 
 def _plain(image: Image.Image) -> Image.Image:
