@@ -67,6 +67,24 @@ def test_gradients_that_are_products_are_those_of_convolutions(
             assert_equal(layer(x), usual, x, *layer.parameters())
 
 
+@pytest.mark.parametrize("layer", [Halving(2, 3), Doubling(2, 3, (1, 0))])
+def test_gradients_have_the_digits_of_what_they_are_of(
+    layer: Halving | Doubling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = torch.randn(4, 2, 8, 8, requires_grad=True)
+    both: list[tuple[Tensor, ...]] = []
+    for chosen in (False, True):
+        for module in (halving, doubling):
+            monkeypatch.setattr(module, "gradients_as_products", lambda *_, chosen=chosen: chosen)
+        with torch.autocast("cpu", torch.bfloat16):
+            image = layer(x)
+        assert image.dtype == torch.bfloat16
+        both.append(torch.autograd.grad(image.float().square().sum(), [x, *layer.parameters()]))
+    for usual, found in zip(*both, strict=True):
+        assert found.dtype == usual.dtype == torch.float32
+        assert (found - usual).norm() <= 0.02 * usual.norm()
+
+
 @pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")  # which torch itself does
 def test_torch_compiles_gradients_that_are_products(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (halving, doubling):

@@ -43,7 +43,7 @@ class Doubling(nn.ConvTranspose2d):
         elif self.out_channels == 1 and x.device.type == "cpu":
             image = _ToOneChannel.apply(x, self.weight.to(x.dtype), self.more)
         elif gradients_as_products(x, x.shape[0] * x.shape[2] * x.shape[3]):
-            image = _Doubled.apply(x, self.weight.to(x.dtype), self.more)
+            image = _Doubled.apply(x, self.weight, self.more)
         else:
             image = F.conv_transpose2d(x, self.weight, stride=_STRIDE, padding=_PADDING, output_padding=self.more)
         return image.add_(self.bias.to(image.dtype)[:, None, None])
@@ -82,6 +82,7 @@ class _Doubled(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
         x, weight = ctx.saved_tensors
-        of_x = F.conv2d(gradients[0], weight, stride=_STRIDE, padding=_PADDING)
-        of_weight = x.movedim(1, -1).flatten(0, 2).T @ patches(gradients[0]).flatten(0, 2)
-        return of_x, of_weight.view_as(weight), None
+        of_image = gradients[0]
+        of_x = F.conv2d(of_image, weight.to(of_image.dtype), stride=_STRIDE, padding=_PADDING)
+        of_weight = x.to(of_image.dtype).movedim(1, -1).flatten(0, 2).T @ patches(of_image).flatten(0, 2)
+        return of_x.to(x.dtype), of_weight.view_as(weight).to(weight.dtype), None
