@@ -95,8 +95,7 @@ def test_torch_compiles_gradients_that_are_products(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("shape", [(1, 16, 18), (3, 17, 16), (6, 16, 16)])
-@pytest.mark.parametrize("few_digits", [False, True])
-@pytest.mark.parametrize("gradients", [False, True])
+@pytest.mark.parametrize(("few_digits", "gradients"), [(False, False), (True, False), (False, True)])
 def test_networks_give_with_products_what_they_give_with_convolutions(
     shape: tuple[int, int, int], few_digits: bool, gradients: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -121,8 +120,7 @@ def test_networks_give_with_products_what_they_give_with_convolutions(
     assert asked.count(shape[0]) == 2
     inputs = (x, *encoder.parameters()), (codes, *decoder.parameters())
     for one, other, given_ones in zip(with_products, with_convolutions, inputs, strict=True):
-        # Of few digits, a rectifier near zero may be on the one side here and on the other there.
-        assert_equal(one, other, *given_ones, apart=0.1 if few_digits else 1e-7)
+        assert_equal(one, other, *given_ones, apart=0.02 if few_digits else 1e-7)
 
 
 @pytest.mark.parametrize(
