@@ -8,9 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from partedvae.patches import as_products, gradients_as_products, patches, summed
-
-_SIDE, _STRIDE, _PADDING = 4, 2, 1
+from partedvae.patches import PADDING, SIDE, STRIDE, as_products, gradients_as_products, patches, summed
 
 
 class Doubling(nn.ConvTranspose2d):
@@ -33,7 +31,7 @@ class Doubling(nn.ConvTranspose2d):
     bias: Tensor
 
     def __init__(self, inside: int, outside: int, more: tuple[int, int]) -> None:
-        super().__init__(inside, outside, kernel_size=_SIDE, stride=_STRIDE, padding=_PADDING, output_padding=more)
+        super().__init__(inside, outside, kernel_size=SIDE, stride=STRIDE, padding=PADDING, output_padding=more)
         self.more = more
 
     def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]  # torch's may be asked for a size
@@ -45,7 +43,7 @@ class Doubling(nn.ConvTranspose2d):
         elif gradients_as_products(x, x.shape[0] * x.shape[2] * x.shape[3]):
             image = _Doubled.apply(x, self.weight, self.more)
         else:
-            image = F.conv_transpose2d(x, self.weight, stride=_STRIDE, padding=_PADDING, output_padding=self.more)
+            image = F.conv_transpose2d(x, self.weight, stride=STRIDE, padding=PADDING, output_padding=self.more)
         return image.add_(self.bias.to(image.dtype)[:, None, None])
 
 
@@ -56,16 +54,16 @@ class _ToOneChannel(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor, more: tuple[int, int]) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.more = more
-        size = _STRIDE * x.shape[2] + more[0], _STRIDE * x.shape[3] + more[1]
+        size = STRIDE * x.shape[2] + more[0], STRIDE * x.shape[3] + more[1]
         with torch.autocast("cpu", enabled=False):
             falling = weight.flatten(1).T @ x.flatten(2)
-            return F.fold(falling, size, _SIDE, padding=_PADDING, stride=_STRIDE)
+            return F.fold(falling, size, SIDE, padding=PADDING, stride=STRIDE)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         x, weight = ctx.saved_tensors
         of_x, of_weight, _ = torch.ops.aten.convolution_backward(
-            gradients[0], x, weight, None, [_STRIDE] * 2, [_PADDING] * 2, [1, 1], True, list(ctx.more), 1,
+            gradients[0], x, weight, None, [STRIDE] * 2, [PADDING] * 2, [1, 1], True, list(ctx.more), 1,
             [*ctx.needs_input_grad[:2], False],
         )  # fmt: skip
         return of_x, of_weight, None
@@ -77,12 +75,12 @@ class _Doubled(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, more: tuple[int, int]) -> Tensor:
         ctx.save_for_backward(x, weight)
-        return F.conv_transpose2d(x, weight, stride=_STRIDE, padding=_PADDING, output_padding=more)
+        return F.conv_transpose2d(x, weight, stride=STRIDE, padding=PADDING, output_padding=more)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
         x, weight = ctx.saved_tensors
         of_image = gradients[0]
-        of_x = F.conv2d(of_image, weight.to(of_image.dtype), stride=_STRIDE, padding=_PADDING)
+        of_x = F.conv2d(of_image, weight.to(of_image.dtype), stride=STRIDE, padding=PADDING)
         of_weight = x.to(of_image.dtype).movedim(1, -1).flatten(0, 2).T @ patches(of_image).flatten(0, 2)
         return of_x.to(x.dtype), of_weight.view_as(weight).to(weight.dtype), None

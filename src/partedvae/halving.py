@@ -8,9 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from partedvae.patches import as_products, gradients_as_products, patches, summed
-
-_SIDE, _STRIDE, _PADDING = 4, 2, 1
+from partedvae.patches import PADDING, SIDE, STRIDE, as_products, gradients_as_products, patches, summed
 
 
 class Halving(nn.Conv2d):
@@ -27,7 +25,7 @@ class Halving(nn.Conv2d):
     bias: Tensor
 
     def __init__(self, inside: int, outside: int) -> None:
-        super().__init__(inside, outside, kernel_size=_SIDE, stride=_STRIDE, padding=_PADDING)
+        super().__init__(inside, outside, kernel_size=SIDE, stride=STRIDE, padding=PADDING)
 
     def forward(self, x: Tensor) -> Tensor:
         """The smaller picture."""
@@ -45,7 +43,7 @@ class _Halved(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
         ctx.save_for_backward(x, weight)
-        return F.conv2d(x, weight, stride=_STRIDE, padding=_PADDING)
+        return F.conv2d(x, weight, stride=STRIDE, padding=PADDING)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:

@@ -8,6 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+SIDE, STRIDE, PADDING = 4, 2, 1
+"""Of the convolutions that patches stand for."""
+
 _FEW = 4
 _AT_MOST = 2**14  # patches: those of the first wide layer for a batch of 64 pictures of 64×64
 _exported: Callable[[], bool] = getattr(torch.compiler, "is_exporting", lambda: False)  # which older torch does not say

@@ -42,8 +42,10 @@ from partedvae.tables import write_csv
 
 CHECKPOINTS, FIGURES, LOGS = "checkpoints", "figures", "logs"
 
-_ENDS = ("test_accuracy_low", "test_accuracy_high")
-_OF_TRAINING = ("n_training", "n_labelled", "n_test", "test_accuracy", *_ENDS, "test_mse")
+ENDS = ("test_accuracy_low", "test_accuracy_high")
+"""Of the 95 % interval of the accuracy, where there is one attribute."""
+
+_OF_TRAINING = ("n_training", "n_labelled", "n_test", "test_accuracy", *ENDS, "test_mse")
 _OF_A_RUN = (RUN, CONFIG, WEIGHTS, HISTORY, METRICS, REPORT, SKIPPED, FIGURES, CHECKPOINTS, LOGS)
 _FAILED = "-failed"
 _LEFT_EARLY = "The run in it was left before its first checkpoint: --overwrite begins it again."
@@ -185,7 +187,7 @@ def metrics(model: PartedVAE, parts: Parts) -> dict[str, float]:
         figures["test_accuracy"] = model.score(parts.held_out)
         if len(model.attributes_) == 1:  # several of one row are not independent
             n_test = len(parts.held_out)
-            figures |= zip(_ENDS, interval_of_share(round(figures["test_accuracy"] * n_test), n_test), strict=True)
+            figures |= zip(ENDS, interval_of_share(round(figures["test_accuracy"] * n_test), n_test), strict=True)
         figures["test_mse"] = _squared_error(model, parts.held_out.x)
     return figures
 
@@ -203,8 +205,8 @@ def report(folder: Path, model: PartedVAE, plan: Plan, parts: Parts, figures: Ma
     }
     if unseen:
         facts["right on unseen rows"] = f"{figures['test_accuracy']:.1%}"
-        if set(_ENDS) <= set(figures):
-            facts["95 % interval of that"] = " to ".join(f"{figures[end]:.1%}" for end in _ENDS)
+        if set(ENDS) <= set(figures):
+            facts["95 % interval of that"] = " to ".join(f"{figures[end]:.1%}" for end in ENDS)
         facts["unseen rows"] = f"{figures['n_test']:,}"
     what = "unseen observations" if unseen else "observations of the training, since none were held out"
     path = folder / REPORT

@@ -118,7 +118,7 @@ def train(
         raise
     if figures and not quiet:
         if "test_accuracy" in figures:
-            ends = [f"{figures[name]:.3f}" for name in ("test_accuracy_low", "test_accuracy_high") if name in figures]
+            ends = [f"{figures[name]:.3f}" for name in runs.ENDS if name in figures]
             within = f" (95 % interval {' to '.join(ends)})" if ends else ""
             what = f"{figures['n_test']} rows that training never saw"
             typer.echo(f"test accuracy {figures['test_accuracy']:.4f}{within} on {what}")
