@@ -75,7 +75,7 @@ def test_a_run_is_not_measured_on_data_that_changed_but_labels_may_be_added(tmp_
     for command in (("evaluate", run), ("report", run), ("train", table, "--out", run, "--resume")):
         done = call(*command)
         assert done.returncode == 1
-        assert "has changed since the run began" in done.stderr
+        assert "is not, or no longer, what the run began with" in done.stderr
 
 
 def test_labels_that_are_numbers_are_known_again_in_other_tables(tmp_path: Path) -> None:
@@ -104,7 +104,35 @@ def test_a_run_whose_data_are_gone_says_so(tmp_path: Path, monkeypatch: pytest.M
     Path("t.csv").unlink()
     done = call("train", "t.csv", "--out", "run", "--resume")
     assert done.returncode == 1
-    assert f"{tmp_path / 't.csv'}, which run was trained on, is not there" in done.stderr
+    assert f"{tmp_path / 't.csv'}, which the run was trained on, is not there" in done.stderr
+
+
+def test_a_run_goes_on_and_is_reported_where_its_data_are_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("t.csv").write_text("id,p,q\n" + "".join(f"r{i},{i},{i % 7}\n" for i in range(40)))
+    Path("labels.csv").write_text("id,kind\n" + "".join(f"r{i},{'ab'[i % 2]}\n" for i in range(40)))
+    options = ("--label-file", "labels.csv", "--holdout", 0.2, "--out", "run", "--quiet", *QUICK)
+    assert call("train", "t.csv", *options).returncode == 0
+    Path("kept").mkdir()
+    shutil.move("t.csv", "kept/rows.csv")
+    assert call("report", "run").returncode == 1
+    shutil.move("labels.csv", "kept/kinds.csv")
+    there = ("kept/rows.csv", "--label-file", "kept/kinds.csv")
+    for name, *arguments in (("report", "run", *there), ("train", *there, "--out", "run", "--resume")):
+        done = call(name, *arguments)
+        assert done.returncode == 0, done.stderr
+        plan = json.loads(Path("run/run.json").read_text())
+        assert plan["source"] == str(tmp_path / "kept/rows.csv")
+        assert plan["reading"]["label_file"] == str(tmp_path / "kept/kinds.csv")
+    assert call("evaluate", "run", "--quiet").returncode == 0
+    Path("others.csv").write_text("id,p,q\n" + "".join(f"r{i},{i},{i % 5}\n" for i in range(40)))
+    done = call("report", "run", "others.csv")
+    assert (done.returncode, "others.csv is not, or no longer, what the run began with" in done.stderr) == (1, True)
+    done = call("report", "run", "kept/rows.csv", "--max-rows", 30)
+    assert (done.returncode, "was begun with max_rows=None, not 30" in done.stderr) == (2, True)
+    done = call("report", "run", "--max-rows", 30)
+    assert (done.returncode, "--max-rows: is about DATA" in done.stderr) == (2, True)
+    assert json.loads(Path("run/run.json").read_text()) == plan
 
 
 def test_columns_that_are_taken_for_labels_are_told(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -17,6 +18,9 @@ from partedvae.layout import Layout
 from partedvae.persistence import RUN_PLAN, ModelFileError, SavedSettings
 
 RUN, METRICS, REPORT, SKIPPED = RUN_PLAN, "metrics.json", "report.html", "skipped.csv"
+
+PLACES = ("data_dir", "label_file", "groups")
+"""Options of ``Reading`` that say where something lies, not what is read."""
 
 _TAUGHT = 10_000  # rows that the judge of swaps learns from
 
@@ -66,18 +70,32 @@ class Plan(BaseModel):
         """
         if Path(self.source).is_absolute() and not Path(self.source).exists():
             raise DataError(
-                f"{self.source}, which the run was trained on, is not there. Bring it back, or, to evaluate, name as "
-                "DATA where it is now."
+                f"{self.source}, which the run was trained on, is not there. Bring it back, or name as DATA where it "
+                "is now."
             )
         data = load(self.source, self.reading)
         if len(data) != self.n_rows:
             raise DataError(f"{self.source} has {len(data)} observations; the run began with {self.n_rows}.")
         if self.fingerprint is not None and not self.is_of(data):
             raise DataError(
-                f"{self.source} has changed since the run began: the observations, or the labels that it learned, are "
-                "others. Bring it back, or train again."
+                f"{self.source} is not, or no longer, what the run began with: the observations, or the labels that it "
+                "learned, are others. Bring it back, or train again."
             )
         return data
+
+    def moved(self, source: str, places: Mapping[str, str]) -> Self:
+        """The same plan, of data that lie elsewhere by now; reading them tells whether they are the same.
+
+        Args:
+            source: where they are.
+            places: options of ``Reading``, of ``PLACES``, that say where what belongs to them is.
+
+        Raises:
+            DataError: the run keeps nothing by which the data could be told from others.
+        """
+        if self.fingerprint is None:
+            raise DataError(f"The run knows its data by their name alone, {self.source}. Move them back there.")
+        return self.model_copy(update={"source": source, "reading": self.reading.model_copy(update=dict(places))})
 
     def is_of(self, data: Dataset) -> bool:
         """Whether these are the observations that the run began with, and the labels that it learned."""
@@ -178,7 +196,7 @@ def plan_of_equal(folder: Path, data: Dataset) -> Plan | None:
 def same_source(one: str, other: str) -> bool:
     """Whether two names are of the same source; a file or a folder may have several."""
     here, there = Path(one), Path(other)
-    return here == there or (here.exists() and there.exists() and here.samefile(there))
+    return here.absolute() == there.absolute() or (here.exists() and there.exists() and here.samefile(there))
 
 
 def still_to_label(plan: Plan | None, data: Dataset) -> Dataset:

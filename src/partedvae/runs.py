@@ -74,8 +74,9 @@ def train(
     model = PartedVAE(**plan.settings.model_dump(), verbose=verbose, trainer_options=dict(trainer_options))
     begins = writes_files() and not resume
     with _replacing(folder) if begins else nullcontext():
+        if writes_files():
+            keep_plan(folder, plan)
         if begins:
-            write_json(folder / RUN, plan.model_dump(mode="json"))
             _write_skipped(folder / SKIPPED, data.skipped)
         with warnings.catch_warnings(), _errors_of(plan.source):
             warnings.simplefilter("ignore", ConflictingLabelsWarning)  # the command line has a line of its own
@@ -93,6 +94,11 @@ def train(
     write_json(folder / METRICS, figures)
     report(folder, model, plan, parts, figures)
     return figures
+
+
+def keep_plan(folder: Path, plan: Plan) -> None:
+    """Write ``run.json``: for the first time, or because the data were moved."""
+    write_json(folder / RUN, plan.model_dump(mode="json"))
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from partedvae.cli.arguments import QuietOption, RunArgument, SeedOption
+from partedvae.cli.begun import plan_of_run
 from partedvae.cli.errors import UsageError
 from partedvae.cli.loading import load_model, model_and_data
 from partedvae.cli.reading import Given, reads_data
@@ -44,9 +45,7 @@ def evaluate(
     from partedvae.tables import evaluation_table
 
     model = load_model(run)
-    if data is None and given:
-        option = next(iter(given)).replace("_", "-")
-        raise UsageError(f"--{option}: is about DATA, and none is named; the rows that the run held out are measured.")
+    _require_data(data, given, "the rows that the run held out are measured")
     if data is None:
         own = plans.read_plan(run)
         shown, taught = plans.judged(own)
@@ -73,16 +72,43 @@ def evaluate(
     runs.add_metrics(run, found, measured_on)
 
 
-def report(run: RunArgument, quiet: QuietOption = False) -> None:
+@reads_data
+def report(
+    run: RunArgument,
+    data: Annotated[
+        str | None, typer.Argument(metavar="DATA", help="where the data of the run are now, if they were moved")
+    ] = None,
+    quiet: QuietOption = False,
+    *,
+    given: Given,
+) -> None:
     """Write RUN/report.html and RUN/figures again from the model and the data it was trained on.
 
-    Example: partedvae report runs/digits
+    Examples:
+    partedvae report runs/digits
+
+    partedvae report runs/photos /media/archive/photos
     """
     from partedvae import plans, runs
+    from partedvae.data import located
 
-    plan = plans.read_plan(run)
+    _require_data(data, given, "the report shows the data of the run")
+    plan = plans.read_plan(run) if data is None else plan_of_run(run, located(data), given)
     model, parts = load_model(run), plans.Parts.of(plan, plan.data())
+    runs.keep_plan(run, plan)
     with waiting("drawing the report", quiet):
         path = runs.report(run, model, plan, parts, runs.metrics(model, parts))
     if not quiet:
         typer.echo(f"report: {path}")
+
+
+def _require_data(data: str | None, given: Given, otherwise: str) -> None:
+    """That DATA is named if anything is said of how it is read.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if data is None and given:
+        from partedvae.data.reading import option_of
+
+        raise UsageError(f"{option_of(next(iter(given)))}: is about DATA, and none is named; {otherwise}.")

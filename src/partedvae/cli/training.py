@@ -17,8 +17,9 @@ from partedvae.cli.arguments import (
     QuietOption,
     SetOption,
 )
+from partedvae.cli.begun import plan_of_run, require_same
 from partedvae.cli.devices import trainer_options
-from partedvae.cli.errors import UsageError, check_exclusive
+from partedvae.cli.errors import check_exclusive
 from partedvae.cli.outputs import check_apart
 from partedvae.cli.reading import Given, reads_data
 
@@ -129,30 +130,15 @@ def _plan_begun(out: Path, data: str, given: Given, choice: Choice, settings: Ma
     """The plan of the run to go on with; what is typed again may say what was typed before.
 
     Raises:
-        UsageError: what was typed would change it: DATA, how rows are chosen, a setting, or how DATA is read.
+        UsageError: what was typed would change it: how rows are chosen, a setting, or how DATA is read.
     """
-    from partedvae import plans
     from partedvae.config import Config
-    from partedvae.data import DataError, Reading
 
-    plan = plans.read_plan(out)
-    if plan.source == str(Path(data).absolute()) and not Path(data).exists():
-        raise DataError(f"{plan.source}, which {out} was trained on, is not there.")
-    if not plans.same_source(plan.source, data):
-        raise UsageError(f"--resume: {out} was trained on {plan.source}, not on {data}.")
+    plan = plan_of_run(out, data, given)
     said = Config.checked({**dict(plan.settings), **settings})
     chosen = {} if plan.choice is None else vars(plan.choice)  # which earlier runs do not say
-    again = [
-        *((name, value, chosen.get(name, "unknown")) for name, value in vars(choice).items() if value),
-        *((name, getattr(said, name), getattr(plan.settings, name)) for name in settings),
-        *((name, value, getattr(plan.reading, name)) for name, value in Reading(**given) if name in given),
-    ]
-    for name, value, begun in again:
-        if value != begun:
-            raise UsageError(
-                f"--resume: {out} was begun with {name}={begun!r}, not {value!r}. Leave it out: a run goes on as it "
-                "was begun."
-            )
+    require_same(out, ((name, value, chosen.get(name, "unknown")) for name, value in vars(choice).items() if value))
+    require_same(out, ((name, getattr(said, name), getattr(plan.settings, name)) for name in settings))
     return plan
 
 
