@@ -41,7 +41,7 @@ def test_pictures_are_brought_to_the_colours_of_the_model(tmp_path: Path) -> Non
             save(path, Image.fromarray(values))
         done = call("train", tmp_path / mode, "--out", tmp_path / f"run {mode}", "--quiet", *QUICK)
         assert done.returncode == 0, done.stderr
-    for mode, other, said in (("L", "RGB", "they are turned grey"), ("RGB", "L", "")):
+    for mode, other, said in (("L", "RGB", "they are turned grey"), ("RGB", "L", "are each the grey")):
         converted = tmp_path / f"{other} as {mode}"
         for path in (tmp_path / other).rglob("*.png"):
             save(converted / path.relative_to(tmp_path / other), Image.open(path).convert(mode))
@@ -50,7 +50,7 @@ def test_pictures_are_brought_to_the_colours_of_the_model(tmp_path: Path) -> Non
             table = tmp_path / "out.csv"
             done = call("predict", tmp_path / f"run {mode}", source, "-o", table)
             assert done.returncode == 0, done.stderr
-            assert ("turned grey" in done.stderr) == (bool(said) and source != converted)
+            assert (said in done.stderr) == (source != converted)
             tables.append(table.read_text())
         assert tables[0] == tables[1]
         quiet = call("evaluate", tmp_path / f"run {mode}", tmp_path / other, "--quiet")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from partedvae import PartedVAE
 from partedvae.data import DataError, load
+from partedvae.data import cache as cache_module
 from partedvae.data.describe import describe
 from table_files import csv_file
 
@@ -136,6 +138,41 @@ def test_a_column_of_dates_is_doubted_as_a_label(tmp_path: Path) -> None:
     assert said == [
         "problem: when has 84 classes in 100 labels; if it is no label, name those that are with --label-columns"
     ]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+@pytest.mark.parametrize("mapped", [False, True])
+def test_rows_that_cannot_be_read_are_left_out_on_request(
+    tmp_path: Path, suffix: str, mapped: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if mapped:
+        monkeypatch.setattr(cache_module, "WORTH_A_FILE", 0)
+    cells = [float(row) for row in range(60)]
+    frame = pd.DataFrame({"id": [f"r{row}" for row in range(60)], "p": cells, "q": cells[::-1], "y": list("ab") * 30})
+    frame.loc[3, "p"], frame.loc[7, "q"], frame.loc[[7, 9], "p"] = None, None, np.inf
+    path = tmp_path / f"t.{suffix}"
+    frame.to_csv(path, index=False) if suffix == "csv" else frame.to_parquet(path)
+    if suffix == "csv":
+        path.write_text(path.read_text().replace("\nr5,5.0", "\nr5,see notes"))
+    kept = np.setdiff1d(np.arange(60), [3, 5, 7, 9] if suffix == "csv" else [3, 7, 9])
+    with pytest.raises(DataError, match=r"--skip-bad" if suffix == "csv" else "row 3: column p is blank.*--skip-bad"):
+        load(path)
+    data = load(path, skip_bad=True)
+    np.testing.assert_array_equal(data.array, frame[["p", "q"]].to_numpy(np.float32)[kept])
+    assert list(data.ids) == [f"r{row}" for row in kept]
+    assert [data.attributes[0].classes[code] for code in data.codes[:, 0]] == frame["y"][kept].tolist()
+    assert [name for name, _ in data.skipped] == [f"r{row}" for row in range(60) if row not in kept]
+    assert re.fullmatch(rf".*t\.{suffix}, (line 5|row 3): column p holds no finite number", data.skipped[0].reason)
+    assert len(load(path, skip_bad=True, max_rows=20)) == 20
+    told = list(describe(str(path), data))
+    assert told[-1] == f"--skip-bad goes on without what cannot be read: {60 - len(kept)} of 60"
+    assert sum(line.startswith("problem: ") for line in told) == 60 - len(kept)
+
+
+def test_a_table_of_which_no_row_can_be_read_is_refused(tmp_path: Path) -> None:
+    rows = "".join(f"{row},,{'ab'[row % 2]}\n" for row in range(60))
+    with pytest.raises(DataError, match="line 2: column q holds no finite number, and so it is with every other row"):
+        load(csv_file(tmp_path, "p,q,y\n" + rows), features=("p", "q"), skip_bad=True)
 
 
 BAD_TABLES = {

@@ -35,9 +35,18 @@ def relaid(data: Dataset, layout: Layout) -> Dataset:
     return replace(data, x=changed(data.x, layout.shape, partial(_as, layout=layout)))
 
 
-def turned_grey(x: Rows, layout: Layout) -> bool:
-    """Whether colours would be lost."""
-    return _can_be(x, layout) and Layout.of(x).tensor_shape[0] > layout.tensor_shape[0]
+def other_colours(x: Rows, layout: Layout) -> str | None:
+    """What becomes of the colours, in words; ``None`` if pictures have as many as the layout.
+
+    >>> other_colours(np.zeros((1, 8, 8), dtype=np.uint8), Layout("channels_last", (8, 8, 3)))
+    'is grey, and the model knows colours: red, green and blue are each the grey'
+    """
+    if not _can_be(x, layout):
+        return None
+    own, wanted = Layout.of(x).tensor_shape[0], layout.tensor_shape[0]
+    if own > wanted:
+        return "is in colour, and the model knows grey pictures only: they are turned grey"
+    return "is grey, and the model knows colours: red, green and blue are each the grey" if own < wanted else None
 
 
 def _can_be(x: Rows, layout: Layout) -> bool:

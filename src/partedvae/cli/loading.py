@@ -40,7 +40,7 @@ def model_and_data(
     from partedvae import plans
     from partedvae.data import load
     from partedvae.data.sources import applies
-    from partedvae.relaid import relaid, turned_grey
+    from partedvae.relaid import other_colours, relaid
 
     model = load_model(run)
     shape, names = model.layout_.tensor_shape, getattr(model, "feature_names_in_", None)
@@ -60,6 +60,7 @@ def model_and_data(
     dataset = load(data, **{**here, **given})
     for name, reason in () if quiet else dataset.skipped:
         typer.echo(f"left out: {name}: {reason}", err=True)
-    if turned_grey(dataset.x, model.layout_) and not quiet:
-        typer.echo(f"{data} is in colour, and the model knows grey pictures only: they are turned grey.", err=True)
+    told = other_colours(dataset.x, model.layout_)
+    if told is not None and not quiet:
+        typer.echo(f"{data} {told}.", err=True)
     return model, relaid(dataset, model.layout_)

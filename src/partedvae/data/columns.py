@@ -35,7 +35,10 @@ class Table(Protocol):
         """Whether a column holds numbers (or arrays of them)."""
 
     def numbers(self, names: Sequence[str], reading: Reading) -> Rows:
-        """Columns side by side, (N, F) of float32; one column of arrays with the shape of these."""
+        """Columns side by side, (N, F) of float32; one column of arrays with the shape of these.
+
+        What is no number is an error, or, if what cannot be read is to be left out, NaN.
+        """
 
     def stray_text(self, name: str) -> tuple[int, str] | None:
         """Row and text of the first cell that is no number, in a column that seems to be meant for numbers."""

@@ -64,14 +64,19 @@ class CsvTable:
         return bool(cells) and _as_floats(cells) is not None
 
     def numbers(self, names: Sequence[str], reading: Reading) -> Rows:
-        """Columns side by side, (N, F) of float32."""
+        """Columns side by side, (N, F) of float32; what is no number is an error, or NaN if it is to be left out."""
         x, rounding = np.empty((self.n_rows, len(names)), dtype=np.float32), Rounding(len(names))
         for place, name in enumerate(names):
             values = _as_floats(self._columns[name])
+            if values is None and reading.skip_bad:
+                found = [_as_floats([cell]) for cell in self._columns[name]]
+                values = np.array([np.nan if one is None else one[0] for one in found])
             if values is None:
                 row, cell = next((r, c) for r, c in enumerate(self._columns[name]) if _as_floats([c]) is None)
                 what = f"holds {cell!r}, which is no number" if cell else "is blank"
-                raise DataError(f"{self.path}, {self.place(row)}: column {name} {what}. Mend it, or leave out its row.")
+                raise DataError(
+                    f"{self.path}, {self.place(row)}: column {name} {what}. Mend it; --skip-bad leaves such rows out."
+                )
             rounding.add(values[:, None], place)
             with np.errstate(over="ignore"):  # becomes infinity, which fit refuses as it refuses that of the file
                 x[:, place] = values

@@ -61,8 +61,13 @@ def _lines(source: str, data: Dataset) -> Iterator[str]:
         yield f"problem: equal observations with different labels: {', '.join(seen.ids[row] for row in group[:6])}"
     if len(found.conflicts) > _LISTED:
         yield f"problem: and {len(found.conflicts) - _LISTED:,} more groups like these"
-    for _, reason in data.skipped:
+    for _, reason in data.skipped[:_LISTED]:
         yield f"problem: {reason}"
+    if len(data.skipped) > _LISTED:
+        yield f"problem: and {len(data.skipped) - _LISTED:,} more that cannot be read"
+    if data.skipped:
+        n_bad, n_all = len(data.skipped), len(data) + len(data.skipped)
+        yield f"--skip-bad goes on without what cannot be read: {n_bad:,} of {n_all:,}"
 
 
 def _are_numbers_without_order(names: Sequence[str]) -> bool:

@@ -62,8 +62,9 @@ class ParquetTable:
         self._require_numbers(names)
         shape, dtype = self._shape(names)
         whole = (self.n_rows, *shape)
-        parts = partial(self._parts, names, shape, dtype)
-        return stored_rows("table", self.path, whole, dtype, parts, reading.cache, *names)
+        parts = partial(self._parts, names, shape, dtype, reading.skip_bad)
+        options = (*names, "skip_bad") if reading.skip_bad else names
+        return stored_rows("table", self.path, whole, dtype, parts, reading.cache, *options)
 
     def stray_text(self, name: str) -> None:
         """None: a column has one type."""
@@ -122,20 +123,27 @@ class ParquetTable:
         dtype = np.dtype(np.uint8 if str(_inner(self._types[names[0]])) == "uint8" else np.float32)
         return tuple(sides), dtype
 
-    def _parts(self, names: Sequence[str], shape: tuple[int, ...], dtype: np.dtype[Any]) -> Iterator[Array]:
+    def _parts(
+        self, names: Sequence[str], shape: tuple[int, ...], dtype: np.dtype[Any], blank_is_nan: bool
+    ) -> Iterator[Array]:
+        from pyarrow import float64
+
         start, rounding = 0, Rounding(len(names))
         for batch in self._batches(_ROWS_AT_ONCE, names):
             part = np.empty((len(batch), *shape), dtype)
             for place, name in enumerate(names):
                 column = batch.column(name)
-                if column.null_count:
+                lists = hasattr(column, "flatten")
+                if column.null_count and (lists or not blank_is_nan):
                     row = start + int(np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))[0])
-                    raise DataError(f"{self.path}, {self.place(row)}: column {name} is blank.")
+                    advice = "" if lists else " --skip-bad leaves such rows out."
+                    raise DataError(f"{self.path}, {self.place(row)}: column {name} is blank.{advice}")
                 with np.errstate(over="ignore", invalid="ignore"):  # becomes infinity or NaN, which fit refuses
-                    if hasattr(column, "flatten"):
+                    if lists:
                         part[:] = self._of_lists(column, part.shape, name, start)
                     else:
-                        values = column.to_numpy(zero_copy_only=False)
+                        whole = column.cast(float64()) if column.null_count else column  # then its nulls are NaN
+                        values = whole.to_numpy(zero_copy_only=False)
                         rounding.add(values[:, None], place)
                         part[:, place] = values
             start += len(batch)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,10 @@ from numpy.typing import NDArray
 
 from partedvae.data.columns import LABEL_NAMES, MOST_UNSHARED, Table
 from partedvae.data.csv_table import CsvTable
-from partedvae.data.dataset import DataError, Dataset, Numbered
+from partedvae.data.dataset import DataError, Dataset, Numbered, Skipped
 from partedvae.data.decoding import decode
 from partedvae.data.inside import inside
+from partedvae.data.lazy import chunks
 from partedvae.data.parquet_table import PARQUET, ParquetTable
 from partedvae.data.reading import Reading
 from partedvae.data.subsets import random_rows
@@ -66,15 +68,16 @@ def divide(table: Table, reading: Reading) -> tuple[list[str], list[str]]:
     others = [name for name in table.names if name not in (ID, PATH)]
     labels = reading.labels_among(table.names)
     asked = others if None in (reading.features, labels) else reading.features or ()
-    _require_no_stray_text(table, [name for name in asked if name not in (labels or ())])
+    if not reading.skip_bad:
+        _require_no_stray_text(table, [name for name in asked if name not in (labels or ())])
     if reading.features is not None:
         features = list(reading.features)
         rest = [name for name in others if name not in features]
-        named = labels if labels is not None else [n for n in rest if _looks_like_labels(table, n)]
+        named = labels if labels is not None else [n for n in rest if _looks_like_labels(table, n, reading)]
         return features, list(named)
-    chosen = labels if labels is not None else [n for n in others if _looks_like_labels(table, n)]
+    chosen = labels if labels is not None else [n for n in others if _looks_like_labels(table, n, reading)]
     features = [name for name in others if name not in chosen]
-    texts = [name for name in features if not table.is_numeric(name)]
+    texts = [name for name in features if not _holds_numbers(table, name, reading)]
     if texts:
         raise DataError(
             f"{table.path}: column {texts[0]} holds text, so it is no feature. "
@@ -102,13 +105,18 @@ def _require_no_stray_text(table: Table, names: Sequence[str]) -> None:
             row, text = stray
             raise DataError(
                 f"{table.path}, {table.place(row)}: column {name} holds {text!r}, which is not read as a number, where "
-                "nearly all are meant to be. Mend it (decimals take a point), or name the column with --label-columns "
-                "if its values are labels."
+                "nearly all are meant to be. Mend it (decimals take a point), leave out such rows with --skip-bad, or "
+                "name the column with --label-columns if its values are labels."
             )
 
 
-def _looks_like_labels(table: Table, name: str) -> bool:
-    return not table.is_numeric(name) or name.lower() in LABEL_NAMES
+def _looks_like_labels(table: Table, name: str, reading: Reading) -> bool:
+    return not _holds_numbers(table, name, reading) or name.lower() in LABEL_NAMES
+
+
+def _holds_numbers(table: Table, name: str, reading: Reading) -> bool:
+    """Whether a column does, but for what is to be left out."""
+    return table.is_numeric(name) or (reading.skip_bad and table.stray_text(name) is not None)
 
 
 def _require_shared(table: Table, names: Sequence[str]) -> None:
@@ -139,7 +147,29 @@ def _features(table: Table, reading: Reading) -> Dataset:
     ids = tuple(table.texts(ID)) if ID in table.names else Numbered(range(table.n_rows))
     names = tuple(features) if len(x.shape) == 2 and x.shape[1] == len(features) else ()
     data = Dataset(x, codes, attributes, ids, names)
+    if reading.skip_bad:
+        data = _readable(table, data)
     return data if reading.max_rows is None else data.take(random_rows(len(data), reading.max_rows))
+
+
+def _readable(table: Table, data: Dataset) -> Dataset:
+    """The rows whose features are all finite numbers; the others are listed, with the first column at fault.
+
+    Raises:
+        DataError: there are none.
+    """
+    skipped: dict[int, Skipped] = {}
+    for start, part in chunks(data.x):
+        values = part.reshape(len(part), -1)
+        for row in np.flatnonzero(~np.isfinite(values).all(axis=1)).tolist():
+            column = int(np.flatnonzero(~np.isfinite(values[row]))[0])
+            named = data.feature_names[column] if data.feature_names else str(column)
+            reason = f"{table.path}, {table.place(start + row)}: column {named} holds no finite number"
+            skipped[start + row] = Skipped(data.ids[start + row], reason)
+    if len(skipped) == len(data):
+        raise DataError(f"{next(iter(skipped.values())).reason}, and so it is with every other row in some column.")
+    kept = np.setdiff1d(np.arange(len(data)), list(skipped))
+    return replace(data.take(kept), skipped=tuple(skipped.values()))
 
 
 def _manifest(table: Table, reading: Reading) -> Dataset:
