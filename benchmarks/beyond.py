@@ -12,11 +12,13 @@ from comparisons import Difference, interval, mean_and_sd, spread
 from record import RESULTS
 from suggest import differences
 
+_SELDOM = "These are made again more seldom than the recipe changes: each is of the default as its commit has it."
+
 
 def sections(results: Path = RESULTS) -> list[str]:
     """Lines of the page of results, from the JSON files that are there."""
     found = [*_robustness(results), *_other_data(results), *_true_swaps(results), *_suggestions(results)]
-    return ["## Beyond the paper: the default recipe", "", *found, ""] if found else []
+    return ["## Beyond the paper: the default recipe", "", _SELDOM, "", *found, ""] if found else []
 
 
 def _read(results: Path, name: str) -> dict[str, Any] | None:
@@ -28,7 +30,7 @@ def _read(results: Path, name: str) -> dict[str, Any] | None:
 
 
 def _made(found: dict[str, Any]) -> str:
-    """By what and of which code: these measurements are made again more seldom than the recipe changes."""
+    """By what and of which code."""
     commit = f", commit {found['commit'][:7]}{found['commit'][40:]}" if found["commit"] else ""
     return f"(`{found['command']}`{commit})"
 

@@ -35,6 +35,7 @@ PAGE = Path(__file__).parent.parent / "docs" / "recipe.md"
 PARTS: Mapping[str, Mapping[str, Any]] = {
     "the default": {},
     "without consistency": {"consistency": 0.0},
+    "capacities with a corner": {"capacity_width": 0.0},
     "labelled rate as the other": {"lr_labelled": 1e-3, "lr_labelled_end": 1.0},
     "labelled rate that does not fall": {"lr_labelled_end": 1.0},
     "with the term of the entropy, γ_h = 5": {"gamma_h": 5.0},
@@ -48,6 +49,7 @@ PARTS: Mapping[str, Mapping[str, Any]] = {
 LONG: Mapping[str, Mapping[str, Any]] = {
     "the default": {},
     "consistency that does not fade": {"consistency_steps": 10**9},
+    "capacities with a corner": {"capacity_width": 0.0},
     "without swaps": {"gamma_swap": 0.0},
     "published (preset `paper-mnist`, lengths and γ_x by the data)": {
         **preset("paper-mnist"),

@@ -131,7 +131,7 @@ def test_the_objective_is_that_of_plain_numpy(
 
 def test_the_gap_is_of_the_batch_mean_not_the_mean_of_gaps() -> None:
     kl = torch.tensor([2.0, 8.0])  # around a capacity of 5: the mean meets it, no observation does
-    assert float(capacity_gap(kl.mean(), 5.0)) == 0.0
+    assert float(capacity_gap(kl.mean(), 5.0, width=0.0)) == 0.0
     layout = Partition((2,), u_dim=1, z_dim=1)
     mean = torch.tensor([[2.0], [4.0]], dtype=torch.float64)  # KLs of 2 and 8
     zero = torch.zeros(2, 1, dtype=torch.float64)
@@ -142,6 +142,22 @@ def test_the_gap_is_of_the_batch_mean_not_the_mean_of_gaps() -> None:
     )
     assert float(terms.measured["z_kl"]) == 5.0
     assert float(terms.weighted["z_term"]) == 0.0
+
+
+@given(
+    st.floats(0, 40, allow_subnormal=False),
+    st.floats(0, 40, allow_subnormal=False),
+    st.sampled_from([0.0, 0.5, 1.0, 4]),
+)
+def test_a_gap_is_rounded_near_the_capacity_and_the_published_one_elsewhere(kl: float, c: float, width: float) -> None:
+    distance = abs(c - kl)
+    expected = distance if distance >= width else distance**2 / (2 * width) + width / 2
+    slope = np.sign(kl - c) if distance >= width else (kl - c) / width
+    given_kl = torch.tensor(kl, dtype=torch.float64, requires_grad=True)
+    for allowed in (c, torch.tensor(c, dtype=torch.float64)):
+        gap = capacity_gap(given_kl, allowed, width)
+        assert gap.item() + width / 2 == pytest.approx(expected, abs=1e-12)
+        assert torch.autograd.grad(gap, given_kl)[0].item() == pytest.approx(slope, abs=1e-12)
 
 
 def test_cross_entropy_averages_each_attribute_over_its_own_labels() -> None:

@@ -71,6 +71,12 @@ class Config(BaseModel):
     capacity_steps: Annotated[int, Field(ge=1)] | Auto = Field(
         "auto", description="step at which both capacities reach their maximum; auto: half of the run, 1: no schedule"
     )
+    capacity_width: float = Field(
+        2.0,
+        ge=0,
+        description="nats around a capacity within which |C - KL| is rounded, so that it does not push to and fro; "
+        "0: as published",
+    )
     sharpness_steps: Annotated[int, Field(ge=1)] | Auto = Field(
         "auto", description="step at which class attention is sharpest; auto: half of the run"
     )
@@ -185,6 +191,7 @@ _CELEBA_PRIOR = [
 
 _WITHOUT_OURS: dict[str, Any] = {
     "class_prior": "uniform",
+    "capacity_width": 0.0,
     "gamma_zc": 0.0,
     "gamma_swap": 0.0,
     "consistency": 0.0,

@@ -108,6 +108,7 @@ class PartedVAE(Predicts, Encodes, Generates, BaseEstimator):  # type: ignore[mi
         z_capacity: float = _DEFAULT.z_capacity,
         u_capacity: float = _DEFAULT.u_capacity,
         capacity_steps: int | str = _DEFAULT.capacity_steps,
+        capacity_width: float = _DEFAULT.capacity_width,
         sharpness_steps: int | str = _DEFAULT.sharpness_steps,
         fit_prior: bool = _DEFAULT.fit_prior,
         max_epochs: int = _DEFAULT.max_epochs,
@@ -153,6 +154,7 @@ class PartedVAE(Predicts, Encodes, Generates, BaseEstimator):  # type: ignore[mi
         self.z_capacity = z_capacity
         self.u_capacity = u_capacity
         self.capacity_steps = capacity_steps
+        self.capacity_width = capacity_width
         self.sharpness_steps = sharpness_steps
         self.fit_prior = fit_prior
         self.max_epochs = max_epochs

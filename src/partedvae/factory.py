@@ -100,7 +100,7 @@ def make_objective(config: Config, shape: tuple[int, ...], schedule: Schedule) -
             bc=config.gamma_bc if config.prior == "mixture" else 0.0,  # classes that are the same cannot part
             threshold=config.bc_threshold,
         ),
-        Capacities(config.z_capacity, config.u_capacity, schedule.capacity_steps),
+        Capacities(config.z_capacity, config.u_capacity, schedule.capacity_steps, config.capacity_width),
     )
 
 

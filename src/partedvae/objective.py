@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import smooth_l1_loss
 
 from partedvae import processes
 from partedvae.divergences import entropy_categorical, kl_categorical, kl_standard_normal
@@ -93,15 +94,26 @@ def excess_overlap(overlaps: Sequence[Tensor], threshold: float) -> Tensor:
     return (torch.cat(list(overlaps)) - threshold).clamp(min=0).sum()
 
 
-def capacity_gap(kl: Tensor, allowed: float | Tensor) -> Tensor:
-    """|C(t) − KL| of a batch mean and the capacity of the step, in nats.
+def capacity_gap(kl: Tensor, allowed: float | Tensor, width: float) -> Tensor:
+    """|C(t) − KL| of a batch mean and the capacity of the step, in nats; within ``width`` nats of C(t), rounded.
 
-    Source: Hajimiri et al. 2021; Burgess et al. 2018.
+    The slope of a gap without width changes its sign from batch to batch as soon as the KL is near its capacity: all of
+    its weight, as noise. Rounded, (C − KL)² / 2w, it falls to nothing there.
 
-    >>> capacity_gap(torch.tensor(3.0), allowed=5.0)
+    Args:
+        kl: of the batch, in nats.
+        allowed: C(t), in nats.
+        width: w, in nats; 0 is the published gap.
+
+    Source: Hajimiri et al. 2021; Burgess et al. 2018; rounded as by Huber 1964, which is ours.
+
+    >>> capacity_gap(torch.tensor(3.0), allowed=5.0, width=0.0)
     tensor(2.)
+    >>> [capacity_gap(torch.tensor(kl), allowed=5.0, width=1.0).item() for kl in (3.0, 4.5)]
+    [1.5, 0.125]
     """
-    return (allowed - kl).abs()
+    there = allowed if isinstance(allowed, Tensor) else torch.full_like(kl, allowed)
+    return smooth_l1_loss(kl, there, beta=width)
 
 
 def targets_of(labels: Tensor, partition: Partition) -> Tensor:
@@ -166,14 +178,15 @@ class Weights:
 
 @dataclass(frozen=True)
 class Capacities:
-    """The nats that z and u may carry at the end, and the step at which they may.
+    """The nats that z and u may carry at the end, the step at which they may, and how near a gap is rounded.
 
-    Source: Hajimiri et al. 2021.
+    Source: Hajimiri et al. 2021; ``width`` is ours (``capacity_gap``).
     """
 
     z: float
     u: float
     steps: int
+    width: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -233,7 +246,7 @@ class Objective:
         overlaps = prior.overlaps(above=weights.threshold)
         weighted = {
             "reconstruction": -weights.x * fit,
-            "u_term": weights.u * capacity_gap(kl_of_u, capacity(step, limits.u, limits.steps)),
+            "u_term": weights.u * capacity_gap(kl_of_u, capacity(step, limits.u, limits.steps), limits.width),
             "c_term": weights.c * kl_of_c,
             "entropy_term": weights.h * entropy,
             "bc_term": weights.bc * excess_overlap(overlaps, weights.threshold),
@@ -247,6 +260,6 @@ class Objective:
         }
         if prior.partition.z_dim:  # without z there is nothing whose capacity could be missed
             kl_of_z = processes.mean(z_kl(posterior.z_mean, posterior.z_logvar))
-            weighted["z_term"] = weights.z * capacity_gap(kl_of_z, capacity(step, limits.z, limits.steps))
+            weighted["z_term"] = weights.z * capacity_gap(kl_of_z, capacity(step, limits.z, limits.steps), limits.width)
             measured["z_kl"] = kl_of_z
         return Terms(weighted, measured)
