@@ -20,6 +20,7 @@ from claims import HEADLINES, OURS, claims, not_best
 from comparisons import MEASURES, Difference, Run, Runs, by_task, interval, read, spread, values_of
 from grid import METHODS, ON_TWO_CORES, SEEDS, Cell
 from grid import cells as grid_cells
+from partedvae.config import preset
 from partedvae.persistence import write_whole
 from record import CELLS
 from rivals.ours import ABLATIONS, ADDITIONS
@@ -34,6 +35,7 @@ def page(cells: Sequence[Mapping[str, Any]], beyond: Sequence[str] = ()) -> str:
     runs = by_task(cells)
     parts = [
         _INTRODUCTION,
+        *_of_earlier_defaults(cells),
         *claims(runs),
         *not_best(runs),
         *_ideas(runs),
@@ -67,6 +69,20 @@ wide, *not shown* means just that, and of forty comparisons of equal methods one
 No figure here is of dSprites, 3D Shapes or CelebA, whose files were not at hand: *sprites* are drawn by this program on
 the factors of dSprites, and `paper-celeba` has no run behind it.
 """
+
+
+def _of_earlier_defaults(cells: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Which cells of ours have not the default of today, and what they have instead: of what they do not name, none."""
+    earlier: dict[str, list[str]] = {}
+    for cell in sorted(cells, key=lambda cell: (cell["task"], cell["method"], cell["seed"])):
+        now = ADDITIONS.get(cell["method"], {})
+        had = {**preset("paper"), **(cell.get("changed") or {})}
+        other = [f"`{name}={had.get(name)}`" for name, value in now.items() if had.get(name) != value]
+        if other:
+            what = f"{title(cell['task'])}: *{cell['method']}* with {', '.join(other)}"
+            earlier.setdefault(what, []).append(str(cell["seed"]))
+    told = [f"- {what} (seeds {', '.join(seeds)})" for what, seeds in earlier.items()]
+    return ["Not all cells of our recipe are of the default of today:", "", *told, ""] if told else []
 
 
 def _ideas(runs: Runs) -> list[str]:

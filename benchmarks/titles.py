@@ -52,8 +52,7 @@ DESCRIBED: Mapping[str, tuple[str, str, tuple[tuple[str, ...], ...]]] = {
     ),
     "fashion-mnist-published": (
         "Fashion-MNIST, 256 labels, published size",
-        "32×32, 30 epochs (`python benchmarks/grid.py --tasks fashion-mnist-published`). *Our recipe* is as it was "
-        "before capacities were rounded (`capacity_width=0`).",
+        "32×32, 30 epochs (`python benchmarks/grid.py --tasks fashion-mnist-published`).",
         (_OF_CLASSES, _OF_PICTURES),
     ),
     "sprites-published": (

@@ -25,6 +25,7 @@ from results import DOCS, PAGE, page
 from rivals.learned import most_telling_first
 from rivals.ours import ABLATIONS, ADDITIONS
 from tasks import TASKS, Task
+from titles import title
 
 
 @pytest.fixture(scope="module")
@@ -199,6 +200,16 @@ def test_the_curve_has_a_line_for_each_method_that_was_given_few_labels() -> Non
     (axes,) = figure(runs).axes
     assert axes.get_legend_handles_labels()[1] == ["PartedVAE", "M2"]
     assert "| M2 | 0.505 ± 0.007 | 0.605 ± 0.007 | 0.705 ± 0.007 | 0.805 ± 0.007 |" in page(given)
+
+
+def test_cells_of_another_default_than_the_one_of_today_are_told() -> None:
+    ours = [cell for cell in read(CELLS) if (cell["task"], cell["method"]) == ("digits", "our recipe")]
+    today = [{**cell, "changed": ADDITIONS["our recipe"]} for cell in ours]
+    assert "default of today" not in page(today)
+    before = {name: value for name, value in ADDITIONS["our recipe"].items() if name != "capacity_width"}
+    earlier = [{**cell, "changed": {**before, "gamma_zc": 1.0}} for cell in ours[:2]]
+    told = f"{title('digits')}: *our recipe* with `capacity_width=0.0`, `gamma_zc=1.0` (seeds 0, 1)"
+    assert f"- {told}\n" in page([*reversed(earlier), *today[2:]])
 
 
 def test_intervals_are_students() -> None:
