@@ -134,7 +134,8 @@ def test_what_is_wrong_is_a_problem_and_stops_nothing() -> None:
     problem = "problem: 2 values are NaN or infinite, the first in a; training refuses them"
     assert f"values: from 1 to 2\n{problem}" in lines(bad)
     assert "problem: kind 0 has labels of one class only; training needs two" in lines(bad)
-    assert lines(bad).endswith("problem: z.png is no picture.")
+    without = "--skip-bad goes on without what cannot be read: 1 of 3"
+    assert lines(bad).endswith(f"problem: z.png is no picture.\n{without}")
     nothing = lines(dataset(np.full((2, 3), np.nan)))
     assert "values" not in nothing.split("problem")[0]
     assert "problem: 6 values are NaN" in nothing

@@ -121,7 +121,13 @@ def _is_float(text: str) -> bool:
 def test_the_command_line_describes_every_kind_of_table(tmp_path: Path) -> None:
     pictures(tmp_path, "1.png", "2.png", "3.png")
     sources = {
-        csv_file(tmp_path, "a,b,y\n1,nan,u\n3,4,v\n1,nan,v\n"): ("2 features", "u 1, v 2", "2 values are NaN", "0 = 2"),
+        csv_file(tmp_path, "a,b,y\n1,2,u\n3,4,v\n1,2,v\n5,nan,u\n6,,v\n"): (
+            "2 features",
+            "u 1, v 2",
+            "0 = 2",
+            "line 5: column b holds no finite number",
+            "2 of 5",
+        ),
         parquet_file(tmp_path, v=[[1, 2], [3, 4]], y=["p", "q"]): ("2 features", "p 1, q 1"),
         csv_file(tmp_path, "path,k\n1.png,a\n2.png,b\n3.png,\n", "list.csv"): ("pictures of 8×8", "1 unlabelled"),
     }
