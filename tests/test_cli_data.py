@@ -128,6 +128,9 @@ def test_a_run_goes_on_and_is_reported_where_its_data_are_now(tmp_path: Path, mo
     Path("others.csv").write_text("id,p,q\n" + "".join(f"r{i},{i},{i % 5}\n" for i in range(40)))
     done = call("report", "run", "others.csv")
     assert (done.returncode, "others.csv is not, or no longer, what the run began with" in done.stderr) == (1, True)
+    done = call("report", "run", tmp_path / "none.csv")
+    assert done.returncode == 1
+    assert f"none.csv is not there; the run was trained on {tmp_path / 'kept/rows.csv'}" in done.stderr
     done = call("report", "run", "kept/rows.csv", "--max-rows", 30)
     assert (done.returncode, "was begun with max_rows=None, not 30" in done.stderr) == (2, True)
     done = call("report", "run", "--max-rows", 30)

@@ -91,8 +91,10 @@ class Plan(BaseModel):
             places: options of ``Reading``, of ``PLACES``, that say where what belongs to them is.
 
         Raises:
-            DataError: the run keeps nothing by which the data could be told from others.
+            DataError: there is nothing, or the run keeps nothing by which the data could be told from others.
         """
+        if Path(source).is_absolute() and not Path(source).exists():
+            raise DataError(f"{source} is not there; the run was trained on {self.source}.")
         if self.fingerprint is None:
             raise DataError(f"The run knows its data by their name alone, {self.source}. Move them back there.")
         return self.model_copy(update={"source": source, "reading": self.reading.model_copy(update=dict(places))})
