@@ -71,14 +71,21 @@ def read_picture(file: Path | IO[bytes], name: object = None) -> Image.Image:
                 image.load()
                 if image.mode == "I" and image.format not in _SIXTEEN_BITS:
                     raise ValueError(_OF_32_BITS)
-                plain = _plain(ImageOps.exif_transpose(image))  # as the camera was held
-                plain.info = {FURTHER: True} if _goes_on(image) else {}
+                ImageOps.exif_transpose(image, in_place=True)  # as the camera was held
+                further = _goes_on(image)
+                plain = _plain(image)
+                plain.info = {FURTHER: True} if further else {}
                 return plain
     except UnidentifiedImageError:
         raise DataError(f"{called} is not a picture that can be read.") from None
     except Exception as error:  # decoders meet damage with errors of many kinds
         reason = (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
         raise DataError(f"{called} cannot be read: {reason}") from None
+
+
+def of_mode(image: Image.Image, mode: str) -> Image.Image:
+    """A picture in another mode; one that has it already is not copied."""
+    return image if image.mode == mode else image.convert(mode)
 
 
 def fit_to(image: Image.Image, size: Size | None, pad: bool) -> Image.Image:
@@ -129,7 +136,7 @@ def _plain(image: Image.Image) -> Image.Image:
     """Grey of 8 bits, or RGB."""
     if image.mode in _GREY_MODES and "transparency" not in image.info:
         if image.mode in ("1", "L"):
-            return image.convert("L")
+            return of_mode(image, "L")
         values = np.asarray(image)
         if values.dtype.kind == "f" or values.min() < 0 or values.max() > 65535:
             raise ValueError(_OF_32_BITS)
@@ -138,4 +145,4 @@ def _plain(image: Image.Image) -> Image.Image:
         over = image.convert("RGBA")
         shown = Image.alpha_composite(Image.new("RGBA", over.size, "white"), over)
         return shown.convert("L" if image.mode in _TRANSPARENT_GREY else "RGB")
-    return image.convert("RGB")
+    return of_mode(image, "RGB")

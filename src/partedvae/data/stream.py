@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partedvae.data.dataset import DataError
-from partedvae.data.images import fit_to, read_picture
+from partedvae.data.images import fit_to, of_mode, read_picture
 from partedvae.data.inside import inside
 from partedvae.data.lazy import RowNumbers
 from partedvae.data.reading import Reading
@@ -106,7 +106,7 @@ class Stream:
 
     def _array(self, example: dict[str, Any]) -> Array:
         image = self._decoded(example)
-        array = np.asarray(image.convert(self._mode))
+        array = np.asarray(of_mode(image, self._mode))
         if array.shape != self.shape[1:]:
             raise DataError(
                 f"A picture of the stream is {image.height}x{image.width}, the first {self.shape[1]}x{self.shape[2]}. "
