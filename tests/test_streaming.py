@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import multiprocessing
 import zipfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,7 @@ from command_line import QUICK, call
 from partedvae import PartedVAE, streaming
 from partedvae.batches import Observations
 from partedvae.data import DataError, Dataset, Reading, load, stream
+from partedvae.data import ahead as data_ahead
 from partedvae.data.stream import Stream
 from partedvae.layout import Layout
 from partedvae.ondemand import OnDemand
@@ -85,14 +87,14 @@ def the_stream(data: Dataset) -> Stream:
 def held(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many rows each array had that was made of a stream."""
     sizes: list[int] = []
-    plain = stream._stacked
+    plain = stream._joined
 
-    def watched(pictures: Iterator[Array], n_rows: int) -> Iterator[Array]:
-        for part in plain(pictures, n_rows):
+    def watched(groups: Iterator[Array], n_rows: int) -> Iterator[Array]:
+        for part in plain(groups, n_rows):
             sizes.append(len(part))
             yield part
 
-    monkeypatch.setattr(stream, "_stacked", watched)
+    monkeypatch.setattr(stream, "_joined", watched)
     return sizes
 
 
@@ -176,6 +178,61 @@ def test_batches_are_of_the_share_with_labelled_rows_beside_them(
             labelled.update(rows.tolist())
     assert sorted([*seen[0], *seen[1]]) == list(range(N))
     assert set(labelled) == set(streamed.labelled.tolist())
+
+
+# -------------------------------------------------------------------------------------------- decoded by processes
+
+
+@pytest.fixture
+def by_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few pictures are decoded as many are, and by more than one process on any machine."""
+    monkeypatch.setattr(stream, "_WORTH_PROCESSES", 1)
+    monkeypatch.setattr(stream, "_GROUP", 3)
+    monkeypatch.setattr(data_ahead, "cpu_count", lambda: 2)
+
+
+@pytest.mark.parametrize("n_rows", [1, 3, 7, 64])
+def test_processes_decode_what_one_does(streamed: Dataset, n_rows: int, by_processes: None) -> None:
+    x, whole = the_stream(streamed), streamed.array
+    found = list(x.parts(n_rows))
+    assert [len(part) for part in found] == [min(n_rows, N - start) for start in range(0, N, n_rows)]
+    np.testing.assert_array_equal(np.concatenate(found), whole)
+    np.testing.assert_array_equal(np.concatenate(list(x.parts(n_rows, np.arange(1, N, 3)))), whole[1::3])
+    assert sorted(rows_of(x.epoch(0, 0, n_rows))) == list(range(N))
+
+
+def test_a_model_is_the_same_whoever_decodes(streamed: Dataset, request: pytest.FixtureRequest) -> None:
+    alone = quick().fit(streamed)
+    request.getfixturevalue("by_processes")
+    assert same(alone, quick().fit(streamed))
+
+
+def test_an_epoch_that_ends_early_ends_its_processes(streamed: Dataset, by_processes: None) -> None:
+    before = set(multiprocessing.active_children())
+    epoch = the_stream(streamed).epoch(0, 0, 4)
+    next(epoch)
+    assert len(set(multiprocessing.active_children()) - before) == 2
+    del epoch
+    assert set(multiprocessing.active_children()) == before
+
+
+def test_a_process_that_was_killed_is_told(streamed: Dataset, by_processes: None) -> None:
+    before = set(multiprocessing.active_children())
+    epoch = the_stream(streamed).epoch(0, 0, 4)
+    next(epoch)
+    for process in set(multiprocessing.active_children()) - before:
+        process.kill()
+    with pytest.raises(DataError, match="A process that decodes pictures has ended: DataLoader worker"):
+        list(epoch)
+
+
+def test_a_process_that_may_have_none_of_its_own_decodes_alone(source: str, by_processes: None) -> None:
+    with multiprocessing.get_context("fork").Pool(1) as pool:  # its processes may not
+        assert pool.apply(first_rows, (source,)) == [0, 1, 2]
+
+
+def first_rows(source: str) -> list[int]:
+    return rows_of(the_stream(load(source, streaming=True)).parts(N))[:3]
 
 
 # --------------------------------------------------------------------------------------------------------- training
@@ -301,14 +358,21 @@ def test_the_first_picture_decides_between_grey_and_colour(tmp_path: Path, first
     np.testing.assert_array_equal(data.array[0], x[0])
 
 
+@pytest.mark.parametrize("processes", [False, True])
 @pytest.mark.parametrize("damage", ["cut short", "absent"])
-def test_a_damaged_picture_stops_a_stream_and_says_what_goes_on_without_it(tmp_path: Path, damage: str) -> None:
+def test_a_damaged_picture_stops_a_stream_and_says_what_goes_on_without_it(
+    tmp_path: Path, damage: str, processes: bool, request: pytest.FixtureRequest
+) -> None:
+    before = set(multiprocessing.active_children())
+    if processes:
+        request.getfixturevalue("by_processes")
     x = blocks(4)
     bad = None if damage == "absent" else {"bytes": encoded(x[2])[:60], "path": "third.png"}
     source = saved("folder", pets([x[0], x[1], bad, x[3]], [0, 1, 0, 1]), tmp_path)
     called = "A picture of the stream is not a picture" if damage == "absent" else "third.png cannot be read"
     with pytest.raises(DataError, match=rf"{called}.*\. Without --streaming, --skip-bad goes on without it"):
         quick().fit(load(source, streaming=True, skip_bad=True))
+    assert set(multiprocessing.active_children()) == before
 
 
 def test_a_stream_without_rows_is_refused(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from partedvae.data.ahead import ahead
 from partedvae.data.dataset import DataError
 from partedvae.data.images import fit_to, of_mode, read_picture
 from partedvae.data.inside import inside
@@ -22,6 +23,8 @@ Array = NDArray[Any]
 
 IN_THE_TABLE = "Put the picture itself into the table, or its file beside it."
 _SHUFFLED = 10_000  # pictures among which the next one is drawn
+_GROUP = 32  # pictures that another process decodes at once
+_WORTH_PROCESSES = 2_000  # fewer pictures are decoded in this one
 
 
 class Stream:
@@ -69,8 +72,7 @@ class Stream:
 
     def parts(self, n_rows: int, rows: RowNumbers | None = None) -> Iterator[Array]:
         """All pictures in order, or those of ascending numbers, so many at a time."""
-        examples = self._read(self._part) if rows is None else self._some(rows)
-        yield from _stacked(map(self._array, examples), n_rows)
+        yield from self._decoded_parts(self._read(self._part) if rows is None else self._some(rows), n_rows)
 
     def _some(self, rows: RowNumbers) -> Iterator[dict[str, Any]]:
         wanted = np.zeros(rows.max(initial=-1) + 1, dtype=bool)
@@ -88,7 +90,7 @@ class Stream:
         shuffled = self._part.shuffle(seed=seed, buffer_size=_SHUFFLED)
         share = split_dataset_by_node(shuffled, rank=rank, world_size=world_size)
         share.set_epoch(number)  # only now, since dividing starts again from epoch 0
-        yield from _stacked(map(self._array, islice(self._read(_endless(share)), self.share(world_size))), n_rows)
+        yield from self._decoded_parts(islice(self._read(_endless(share)), self.share(world_size)), n_rows)
 
     def _read(self, examples: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         """The rows, or one error that names the source: the library's own are of many kinds, and may not."""
@@ -103,6 +105,13 @@ class Stream:
     def share(self, world_size: int) -> int:
         """How many pictures each of several processes gets in an epoch."""
         return math.ceil(len(self) / world_size)
+
+    def _decoded_parts(self, examples: Iterator[dict[str, Any]], n_rows: int) -> Iterator[Array]:
+        decoded = ahead if len(self) >= _WORTH_PROCESSES else map
+        yield from _joined(decoded(self._arrays, _groups(examples, n_rows)), n_rows)
+
+    def _arrays(self, examples: list[dict[str, Any]]) -> Array:
+        return np.stack([self._array(example) for example in examples])
 
     def _array(self, example: dict[str, Any]) -> Array:
         image = self._decoded(example)
@@ -147,12 +156,21 @@ def _endless(share: Any) -> Iterator[dict[str, Any]]:
             raise DataError("The stream has no rows for one of the processes: use fewer.")
 
 
-def _stacked(pictures: Iterator[Array], n_rows: int) -> Iterator[Array]:
+def _groups(examples: Iterator[dict[str, Any]], n_rows: int) -> Iterator[list[dict[str, Any]]]:
+    """Rows by the few, none of them on both sides of where a part of so many ends."""
+    left = n_rows
+    while group := list(islice(examples, min(left, _GROUP))):
+        yield group
+        left = (left - len(group)) or n_rows
+
+
+def _joined(groups: Iterator[Array], n_rows: int) -> Iterator[Array]:
+    """Parts of so many rows, of groups that end where they do."""
     gathered: list[Array] = []
-    for picture in pictures:
-        gathered.append(picture)
-        if len(gathered) == n_rows:
-            yield np.stack(gathered)
+    for group in groups:
+        gathered.append(group)
+        if sum(map(len, gathered)) == n_rows:
+            yield np.concatenate(gathered)
             gathered = []
     if gathered:
-        yield np.stack(gathered)
+        yield np.concatenate(gathered)
