@@ -186,7 +186,7 @@ def test_batches_are_of_the_share_with_labelled_rows_beside_them(
 @pytest.fixture
 def by_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few pictures are decoded as many are, and by more than one process on any machine."""
-    monkeypatch.setattr(stream, "_WORTH_PROCESSES", 1)
+    monkeypatch.setattr(stream, "WORTH_PROCESSES", 1)
     monkeypatch.setattr(stream, "_GROUP", 3)
     monkeypatch.setattr(data_ahead, "cpu_count", lambda: 2)
 

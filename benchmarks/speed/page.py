@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import decoding
 import fast_setting
 import record
 import time_to_accuracy
@@ -75,6 +76,7 @@ def page(found: Mapping[str, Any]) -> str:
         "|---|---|",
         *(row(name, ratio) for name, ratio in found["streamed"].items()),
         "",
+        *_decoded(),
         "## Inference",
         "",
         "| | of the bare encoder's pictures a second |",
@@ -105,6 +107,12 @@ def page(found: Mapping[str, Any]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _decoded() -> list[str]:
+    """What decoding.py has found, if it was run."""
+    path = record.RESULTS / "decoding.json"
+    return decoding.lines(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else []
 
 
 def _quality() -> str:
