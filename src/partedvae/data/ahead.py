@@ -3,35 +3,38 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import sys
+import threading
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from itertools import chain
 from typing import Any, TypeVar
 
 from joblib import cpu_count
 
-from partedvae.data.dataset import DataError
+from partedvae.warned import warn
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 _MOST = 16  # processes
+_work: Callable[[Any], Any]  # in each of them
 
 
 def ahead(work: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
     """What ``work`` makes of each task, in their order, two tasks for each process ahead.
 
-    Tasks are drawn here. They are done here too where this process may have none of its own, and on other systems than
-    Linux, where a process begins with the program anew.
+    Tasks are drawn by this process. They are done by it too where it may have none of its own, on other systems than
+    Linux, where a process begins with the program anew, and once one of the others was killed.
 
     Args:
         work: what it raises, is raised here when its turn comes.
         tasks: small enough to be sent, as results are.
-
-    Raises:
-        DataError: a process was killed.
 
     >>> list(ahead(len, ["one", "three"]))
     [3, 5]
@@ -39,56 +42,54 @@ def ahead(work: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Res
     if sys.platform != "linux" or multiprocessing.current_process().daemon:
         yield from map(work, tasks)
         return
-    import torch
-    from torch.utils.data import DataLoader
-
-    loader: DataLoader[Any] = DataLoader(
-        _Done(work),  # type: ignore[arg-type]
-        batch_size=None,
-        sampler=tasks,
-        num_workers=min(_MOST, cpu_count()),
-        collate_fn=_as_it_is,
-        worker_init_fn=_not_interrupted,
-        multiprocessing_context="fork",
-        generator=torch.Generator(),  # the loader draws a seed, which must not be one of the caller's
-    )
+    tasks, sent = iter(tasks), deque[Task]()
+    pool = ProcessPoolExecutor(min(_MOST, cpu_count()), multiprocessing.get_context("fork"), _begin, (work,))
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*multi-threaded, use of fork.*")  # they touch none of its threads
-        results = iter(loader)
+        warnings.filterwarnings("ignore", message=".*multi-threaded, use of fork.*")  # they use none of its threads
+        pool.submit(int)  # starts them all
     try:
-        while True:
-            try:
-                result = next(results)
-            except StopIteration:
-                return
-            except RuntimeError as error:
-                if "DataLoader worker" not in str(error):
-                    raise
-                raise DataError(f"A process that decodes pictures has ended: {error}") from None
-            if isinstance(result, Exception):
-                raise result
-            yield result
+        yield from _results(pool, tasks, sent)
+    except BrokenProcessPool:
+        warn("A process that reads ahead was killed, perhaps for memory; until the next epoch nothing is read ahead.")
     finally:
-        del results  # ends the processes, which an error that is kept would hold
+        pool.shutdown(cancel_futures=True)
+    yield from map(work, chain(sent, tasks))
 
 
-@dataclass(frozen=True)
-class _Done:
-    """Tasks in place of numbers: what a loader asks of a data set is to do them."""
+def _results(pool: ProcessPoolExecutor, tasks: Iterator[Any], sent: deque[Any]) -> Iterator[Any]:
+    """What others make of tasks; ``sent`` are those whose results have not come."""
+    begun: deque[Future[Any]] = deque()
+    most = 2 * min(_MOST, cpu_count())
+    for task in tasks:
+        sent.append(task)
+        begun.append(pool.submit(_do, task))
+        if len(begun) > most:
+            yield _first(begun, sent)
+    while begun:
+        yield _first(begun, sent)
 
-    work: Callable[[Any], Any]
 
-    def __getitem__(self, task: Any) -> Any:
-        try:
-            return self.work(task)
-        except Exception as error:  # torch would raise another one, of several lines
-            return error
-
-
-def _as_it_is(result: Any) -> Any:
+def _first(begun: deque[Future[Any]], sent: deque[Any]) -> Any:
+    result = begun.popleft().result()
+    sent.popleft()
     return result
 
 
-def _not_interrupted(number: int) -> None:
-    """Ctrl-C is for the process that waits, which may want to finish a step."""
+def _begin(work: Callable[[Any], Any]) -> None:
+    """In a new process: Ctrl-C is for the one that waits, which may want to finish a step; without it none stays."""
+    global _work
+    _work = work
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+    os._exit(1)
+
+
+def _do(task: Any) -> Any:
+    return _work(task)
