@@ -2,8 +2,8 @@
 
     python benchmarks/scaling.py
 
-The points are those of throughput.json and gpu.json in benchmarks/results: run benchmarks/throughput.py first, and
-where there is a GPU benchmarks/gpu.py.
+The points are those of throughput.json, decoding.json and gpu.json in benchmarks/results: run the scripts of these
+names first, the last where there is a GPU.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ _KEPT = {
 
 def main() -> None:
     """Count, and write the page."""
-    measured, on_gpu = (
-        json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8")) for name in ("throughput", "gpu")
+    measured, on_gpu, decoded = (
+        json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8")) for name in ("throughput", "gpu", "decoding")
     )
-    text = page(measured, on_gpu)
+    text = page(measured, on_gpu, decoded)
     write_whole(PAGE, lambda temporary: temporary.write_text(text, encoding="utf-8"))
     print(text)
 
@@ -60,7 +60,7 @@ def counted() -> dict[str, float]:
     return {"flops": passes / BATCH, "weights": everything, "exchanged": 4.0 * (everything + part)}
 
 
-def page(measured: dict[str, Any], on_gpu: dict[str, Any]) -> str:
+def page(measured: dict[str, Any], on_gpu: dict[str, Any], decoded: dict[str, Any]) -> str:
     """docs/scaling.md."""
     point = counted()
     step = measured["growth"]["side"]["milliseconds"][str(SIDE)] / 1000
@@ -70,7 +70,7 @@ def page(measured: dict[str, Any], on_gpu: dict[str, Any]) -> str:
     lines = [
         "# How far it goes",
         "",
-        "<!-- made by benchmarks/scaling.py from throughput.json and gpu.json in benchmarks/results: change those -->",
+        "<!-- made by benchmarks/scaling.py from throughput.json, decoding.json and gpu.json: change those -->",
         "",
         f"Arithmetic for grey pictures of {SIDE}×{SIDE} and the default, batches of {BATCH} a process. Measured is one "
         f"thing: a step takes {1000 * step:.0f} ms with {measured['machine']['threads']} threads of the machine of "
@@ -94,7 +94,7 @@ def page(measured: dict[str, Any], on_gpu: dict[str, Any]) -> str:
         size = n * SIDE * SIDE
         disk = f"{size / 1e12:,.1f} TB" if size >= 1e12 else f"{size / 1e9:,.2f} GB"
         lines.append(f"| 10{str(int(math.log10(n))).translate(_RAISED)} | {disk} | {hours:,.1f} | {machines} | {how} |")
-    return "\n".join([*lines, "", *_ON_A_GPU, *measured_on(on_gpu), "", *_HOW, ""])
+    return "\n".join([*lines, "", *_ON_A_GPU, *measured_on(on_gpu), "", of_a_stream(on_gpu, decoded), "", *_HOW, ""])
 
 
 def measured_on(found: dict[str, Any]) -> list[str]:
@@ -132,6 +132,18 @@ def of_the_whole(found: dict[str, Any]) -> str:
     )
     plain = [case["steps_per_second"]["plain loop"] for case in found["cases"] if case["batch"] == BATCH]
     return f"{told}, {rate / max(plain):.3g} times the fastest plain loop of the table." if plain else f"{told}."
+
+
+def of_a_stream(on_gpu: dict[str, Any], decoded: dict[str, Any]) -> str:
+    """What a GPU asks of a stream, and what one gives."""
+    run = on_gpu["whole"]
+    wanted = run["steps"] / len(run["epochs"]) / median(run["epochs"]) * BATCH
+    kinds = " and ".join(f"{kind['here']['median']:,.0f} {name}" for name, kind in decoded["kinds"].items())
+    return (
+        f"So a GPU asks for {wanted:,.0f} pictures a second. A process decodes {kinds} a second of a stream "
+        "([performance.md](performance.md)), and up to sixteen do so beside the one that trains; with small pictures "
+        "keep them in memory or in a mapped file."
+    )
 
 
 _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
