@@ -42,13 +42,14 @@ def ahead(work: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Res
     if sys.platform != "linux" or multiprocessing.current_process().daemon:
         yield from map(work, tasks)
         return
+    n_processes = min(_MOST, cpu_count())
     tasks, sent = iter(tasks), deque[Task]()
-    pool = ProcessPoolExecutor(min(_MOST, cpu_count()), multiprocessing.get_context("fork"), _begin, (work,))
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*multi-threaded, use of fork.*")  # they use none of its threads
-        pool.submit(int)  # starts them all
+    pool = ProcessPoolExecutor(n_processes, multiprocessing.get_context("fork"), _begin, (work,))
     try:
-        yield from _results(pool, tasks, sent)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*multi-threaded, use of fork.*")  # they use none of its threads
+            pool.submit(int)  # starts them all
+        yield from _results(pool, tasks, sent, 2 * n_processes)
     except BrokenProcessPool:
         warn("A process that reads ahead was killed, perhaps for memory; until the next epoch nothing is read ahead.")
     finally:
@@ -56,10 +57,9 @@ def ahead(work: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Res
     yield from map(work, chain(sent, tasks))
 
 
-def _results(pool: ProcessPoolExecutor, tasks: Iterator[Any], sent: deque[Any]) -> Iterator[Any]:
+def _results(pool: ProcessPoolExecutor, tasks: Iterator[Any], sent: deque[Any], most: int) -> Iterator[Any]:
     """What others make of tasks; ``sent`` are those whose results have not come."""
     begun: deque[Future[Any]] = deque()
-    most = 2 * min(_MOST, cpu_count())
     for task in tasks:
         sent.append(task)
         begun.append(pool.submit(_do, task))
