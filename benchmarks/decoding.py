@@ -22,10 +22,11 @@ import numpy as np
 from PIL import Image
 
 import record
-from partedvae.data import load, stream
+from partedvae.data import decoding, load
 from partedvae.data.reading import Size
 from speed.timing import BATCH, Spread, ratios, spread, told
 
+_MANY = decoding.WORTH_PROCESSES
 _SIDE = 64
 _LARGE = (300, 400)
 
@@ -46,7 +47,8 @@ def main() -> None:
 def lines(found: Mapping[str, Any]) -> list[str]:
     """A paragraph and a table for docs/performance.md."""
     return [
-        "Other processes decode them ahead of the step where they are many. Without a model "
+        f"Of {_MANY:,} pictures of a stream or more, other processes decode all, ahead of the step. That leaves the "
+        "process that trains free; on two cores, which training fills, it is no faster for it. Without a model "
         f"(`{found['command']}`, {found['machine']['threads']} cores of {found['machine']['processor']}):",
         "",
         "| pictures | a second, by the process that reads | by others, times as many | of that time it is busy |",
@@ -71,7 +73,7 @@ def _rates(made: Callable[[int], Image.Image], size: Size | None, n: int, rounds
         rows: Any = load(str(table), streaming=True, size=size).x
         for _ in range(rounds):
             for name, many in worth.items():
-                stream.WORTH_PROCESSES = many
+                decoding.WORTH_PROCESSES = many
                 parts = rows.epoch(0, 0, BATCH)
                 next(parts)  # before it, what is shuffled is gathered
                 wall, own = time.perf_counter(), time.process_time()

@@ -121,10 +121,15 @@ def measured_on(found: dict[str, Any]) -> list[str]:
     return lines
 
 
+def rate_of(found: dict[str, Any]) -> float:
+    """Steps a second of the long run, by the median of its epochs."""
+    run = found["whole"]
+    return float(run["steps"] / len(run["epochs"]) / median(run["epochs"]))
+
+
 def of_the_whole(found: dict[str, Any]) -> str:
     """What the long run took, and its rate beside the plain loop's where that was timed in the same call."""
-    run = found["whole"]
-    rate = run["steps"] / len(run["epochs"]) / median(run["epochs"])
+    run, rate = found["whole"], rate_of(found)
     told = (
         f"The recipe's {run['steps']:,} steps of {BATCH}, compiled, {run['precision']}, took {run['seconds']:.0f} "
         f"seconds in one fit; the first of its {len(run['epochs'])} epochs, in which torch compiles and convolutions "
@@ -136,13 +141,11 @@ def of_the_whole(found: dict[str, Any]) -> str:
 
 def of_a_stream(on_gpu: dict[str, Any], decoded: dict[str, Any]) -> str:
     """What a GPU asks of a stream, and what one gives."""
-    run = on_gpu["whole"]
-    wanted = run["steps"] / len(run["epochs"]) / median(run["epochs"]) * BATCH
     kinds = " and ".join(f"{kind['here']['median']:,.0f} {name}" for name, kind in decoded["kinds"].items())
     return (
-        f"So a GPU asks for {wanted:,.0f} pictures a second. A process decodes {kinds} a second of a stream "
-        "([performance.md](performance.md)), and up to sixteen do so beside the one that trains; with small pictures "
-        "keep them in memory or in a mapped file."
+        f"So a GPU asks for {rate_of(on_gpu) * BATCH:,.0f} pictures a second. A process decodes {kinds} a second of a "
+        "stream ([performance.md](performance.md)), and up to sixteen do so beside the one that trains; with small "
+        "pictures keep them in memory or in a mapped file."
     )
 
 

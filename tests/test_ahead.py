@@ -19,8 +19,12 @@ from partedvae.data.ahead import ahead
 
 
 @pytest.fixture(autouse=True)
-def two_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+def two_processes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Two, of which a test leaves none; joblib keeps its own between tests."""
     monkeypatch.setattr(module, "cpu_count", lambda: 2)
+    before = set(multiprocessing.active_children())
+    yield
+    assert set(multiprocessing.active_children()) <= before
 
 
 @settings(max_examples=10)
@@ -36,8 +40,6 @@ def test_tasks_are_done_elsewhere_and_only_so_far_ahead() -> None:
     assert first == 0
     assert worker != os.getpid()
     assert next(drawn) == 5  # two for each process, and the one that is here
-    del results
-    assert not multiprocessing.active_children()
 
 
 def test_what_work_raises_is_raised_when_its_turn_comes() -> None:
@@ -45,7 +47,6 @@ def test_what_work_raises_is_raised_when_its_turn_comes() -> None:
     assert [next(results), next(results)] == [2, 3]
     with pytest.raises(ZeroDivisionError):
         next(results)
-    assert not multiprocessing.active_children()
 
 
 def test_what_drawing_raises_is_raised() -> None:
@@ -55,7 +56,6 @@ def test_what_drawing_raises_is_raised() -> None:
 
     with pytest.raises(OSError, match="no more"):
         list(ahead(int, tasks()))
-    assert not multiprocessing.active_children()
 
 
 def test_processes_end_with_the_one_that_began_them(tmp_path: Path) -> None:

@@ -205,7 +205,7 @@ def test_worker_processes_decode_the_same(folder: Path, monkeypatch: pytest.Monk
     save(folder / "dog" / "g.png", Image.new("RGB", (8, 8), (1, 2, 3)))
     (folder / "dog" / "bad.png").write_bytes(b"")
     alone = load(str(folder), cache=False, skip_bad=True)
-    monkeypatch.setattr(decoding, "_WORTH_PROCESSES", 1)
+    monkeypatch.setattr(decoding, "WORTH_PROCESSES", 1)
     monkeypatch.setattr(decoding, "_PART", 2)
     monkeypatch.setattr(decoding, "cpu_count", lambda: 2)
     together = load(str(folder), cache=False, skip_bad=True)

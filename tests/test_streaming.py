@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import multiprocessing
+import signal
+import subprocess
+import sys
 import zipfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -21,7 +24,7 @@ from numpy.typing import NDArray
 from command_line import QUICK, call
 from partedvae import PartedVAE, streaming
 from partedvae.batches import Observations
-from partedvae.data import DataError, Dataset, Reading, load, stream
+from partedvae.data import DataError, Dataset, Reading, decoding, load, stream
 from partedvae.data import ahead as data_ahead
 from partedvae.data.stream import Stream
 from partedvae.layout import Layout
@@ -186,7 +189,7 @@ def test_batches_are_of_the_share_with_labelled_rows_beside_them(
 @pytest.fixture
 def by_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few pictures are decoded as many are, and by more than one process on any machine."""
-    monkeypatch.setattr(stream, "WORTH_PROCESSES", 1)
+    monkeypatch.setattr(decoding, "WORTH_PROCESSES", 1)
     monkeypatch.setattr(stream, "_GROUP", 3)
     monkeypatch.setattr(data_ahead, "cpu_count", lambda: 2)
 
@@ -226,6 +229,50 @@ def test_what_a_killed_process_leaves_is_decoded_all_the_same(streamed: Dataset,
     with pytest.warns(UserWarning, match="A process that reads ahead was killed"):
         assert [*found, *rows_of(epoch)] == expected
     assert set(multiprocessing.active_children()) == before
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_run_whose_processes_are_all_told_to_stop_goes_on_later(
+    source: str, number: int, status: int, tmp_path: Path
+) -> None:
+    options = [*QUICK, "--set", "batch_size=8", "--checkpoint-minutes", "0"]
+    program = f"""
+import os, signal
+import datasets
+from partedvae import cli
+from partedvae.data import ahead, decoding, stream
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+datasets.config.SLEEP_TIME_ON_THREADS_SHUTDOWN = 0
+decoding.WORTH_PROCESSES, stream._GROUP = 1, 3
+ahead.cpu_count = lambda: 2
+first, asked = ahead._first, []
+
+def first_and_ask(*given):
+    if os.path.exists("run/checkpoints/last.ckpt") and not asked:
+        asked.append(True)
+        os.killpg(0, {number:d})
+    return first(*given)
+
+ahead._first = first_and_ask
+cli.main(["train", {source!r}, "--streaming", "--out", "run", *{options}])
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        start_new_session=True,
+        timeout=120,
+    )
+    assert ended.returncode == status, ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert ended.stderr.splitlines()[-2:] == [
+        f"partedvae train {source} --out run --resume goes on from the last checkpoint.",
+        "partedvae: stopped.",
+    ]
+    assert (tmp_path / "run" / "checkpoints" / "last.ckpt").exists()
 
 
 def test_a_process_that_may_have_none_of_its_own_decodes_alone(source: str, by_processes: None) -> None:

@@ -17,7 +17,7 @@ from PIL.Image import Image
 
 from partedvae.data.cache import digest_of_files, stored, write_rows
 from partedvae.data.dataset import DataError, Skipped
-from partedvae.data.images import FURTHER, fit_to, read_picture
+from partedvae.data.images import FURTHER, fit_to, of_mode, read_picture
 from partedvae.data.lazy import Rows
 from partedvae.data.reading import Reading, Size
 
@@ -26,7 +26,7 @@ Encoded = Path | bytes
 """A picture as it is stored: a file, or the content of one."""
 
 _PART = 64  # pictures that a worker takes at once, and holds in memory
-_WORTH_PROCESSES = 2_000  # fewer are decoded before the workers have started
+WORTH_PROCESSES = 2_000  # fewer pictures are decoded before other processes have started
 _PICTURES, _REPORT = "pictures.npy", "report.npz"
 
 
@@ -152,7 +152,7 @@ def _decode_part(pictures: Sequence[Encoded], names: Sequence[str], reading: Rea
     grey = all(image.mode == "L" for image in images)
     if images:
         shape = (images[0].height, images[0].width) if grey else (images[0].height, images[0].width, 3)
-        arrays = (np.asarray(image if grey else image.convert("RGB")) for image in images)
+        arrays = (np.asarray(of_mode(image, "L" if grey else "RGB")) for image in images)
         write_rows(file, (len(images), *shape), np.uint8, arrays)
     return _Part(sizes, faults, grey, further)
 
@@ -177,7 +177,7 @@ def _read(folder: Path, names: Sequence[str], mapped: bool) -> Decoded:
 
 
 def _workers(n_pictures: int) -> int:
-    return cpu_count() if n_pictures >= _WORTH_PROCESSES else 1
+    return cpu_count() if n_pictures >= WORTH_PROCESSES else 1
 
 
 def _opened(picture: Encoded) -> Path | io.BytesIO:

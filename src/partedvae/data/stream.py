@@ -12,6 +12,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from partedvae.data import decoding
 from partedvae.data.ahead import ahead
 from partedvae.data.dataset import DataError
 from partedvae.data.images import fit_to, of_mode, read_picture
@@ -24,7 +25,6 @@ Array = NDArray[Any]
 IN_THE_TABLE = "Put the picture itself into the table, or its file beside it."
 _SHUFFLED = 10_000  # pictures among which the next one is drawn
 _GROUP = 32  # pictures that another process decodes at once
-WORTH_PROCESSES = 2_000  # fewer pictures are decoded in this one
 
 
 class Stream:
@@ -107,7 +107,7 @@ class Stream:
         return math.ceil(len(self) / world_size)
 
     def _decoded_parts(self, examples: Iterator[dict[str, Any]], n_rows: int) -> Iterator[Array]:
-        decoded = ahead if len(self) >= WORTH_PROCESSES else map
+        decoded = ahead if len(self) >= decoding.WORTH_PROCESSES else map
         yield from _joined(decoded(self._arrays, _groups(examples, n_rows)), n_rows)
 
     def _arrays(self, examples: list[dict[str, Any]]) -> Array:
