@@ -75,7 +75,7 @@ def test_a_run_is_not_measured_on_data_that_changed_but_labels_may_be_added(tmp_
     for command in (("evaluate", run), ("report", run), ("train", table, "--out", run, "--resume")):
         done = call(*command)
         assert done.returncode == 1
-        assert "is not, or no longer, what the run began with" in done.stderr
+        assert "t.csv is no longer what the run began with: the observations, or the labels" in done.stderr
 
 
 def test_labels_that_are_numbers_are_known_again_in_other_tables(tmp_path: Path) -> None:
@@ -125,9 +125,11 @@ def test_a_run_goes_on_and_is_reported_where_its_data_are_now(tmp_path: Path, mo
         assert plan["source"] == str(tmp_path / "kept/rows.csv")
         assert plan["reading"]["label_file"] == str(tmp_path / "kept/kinds.csv")
     assert call("evaluate", "run", "--quiet").returncode == 0
-    Path("others.csv").write_text("id,p,q\n" + "".join(f"r{i},{i},{i % 5}\n" for i in range(40)))
-    done = call("report", "run", "others.csv")
-    assert (done.returncode, "others.csv is not, or no longer, what the run began with" in done.stderr) == (1, True)
+    for n_rows, otherwise in ((40, "the observations, or the labels"), (41, "it has 41 observations, not 40")):
+        Path("others.csv").write_text("id,p,q\n" + "".join(f"r{i},{i},{i % 5}\n" for i in range(n_rows)))
+        done = call("report", "run", "others.csv")
+        told = f"others.csv is not {tmp_path / 'kept/rows.csv'}, which the run began with: {otherwise}"
+        assert (done.returncode, told in done.stderr) == (1, True), done.stderr
     done = call("report", "run", tmp_path / "none.csv")
     assert done.returncode == 1
     assert f"none.csv is not there; the run was trained on {tmp_path / 'kept/rows.csv'}" in done.stderr

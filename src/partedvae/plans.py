@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError, model_validator
 
 from partedvae.config import Config
 from partedvae.data import DataError, Dataset, Reading, choose_labelled, hold_out, load
@@ -53,6 +53,7 @@ class Plan(BaseModel):
     held_out: list[int]
     choice: Choice | None = None  # by which they were chosen; earlier runs do not say
     settings: SavedSettings
+    _moved_from: str | None = PrivateAttr(None)
 
     @model_validator(mode="after")
     def _can_be(self) -> Self:
@@ -74,12 +75,14 @@ class Plan(BaseModel):
                 "is now."
             )
         data = load(self.source, self.reading)
+        before = self._moved_from
+        what = "no longer what the run began with" if before is None else f"not {before}, which the run began with"
         if len(data) != self.n_rows:
-            raise DataError(f"{self.source} has {len(data)} observations; the run began with {self.n_rows}.")
+            raise DataError(f"{self.source} is {what}: it has {len(data):,} observations, not {self.n_rows:,}.")
         if self.fingerprint is not None and not self.is_of(data):
             raise DataError(
-                f"{self.source} is not, or no longer, what the run began with: the observations, or the labels that it "
-                "learned, are others. Bring it back, or train again."
+                f"{self.source} is {what}: the observations, or the labels that it learned, are others. Bring it back, "
+                "or train again."
             )
         return data
 
@@ -97,7 +100,9 @@ class Plan(BaseModel):
             raise DataError(f"{source} is not there; the run was trained on {self.source}.")
         if self.fingerprint is None:
             raise DataError(f"The run knows its data by their name alone, {self.source}. Move them back there.")
-        return self.model_copy(update={"source": source, "reading": self.reading.model_copy(update=dict(places))})
+        there = self.model_copy(update={"source": source, "reading": self.reading.model_copy(update=dict(places))})
+        there._moved_from = self.source
+        return there
 
     def is_of(self, data: Dataset) -> bool:
         """Whether these are the observations that the run began with, and the labels that it learned."""

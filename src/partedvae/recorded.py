@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from partedvae.compiling import CompileError
-from partedvae.step import Values
+
+Found = dict[str, Tensor]
 
 _FIRST = 3  # steps in which torch compiles, and libraries choose and allocate, which cannot be recorded
 
@@ -39,7 +40,7 @@ class Recorded:
     """
 
     def __init__(
-        self, function: Callable[[list[Tensor], list[Tensor]], Values], generator: torch.Generator, device: torch.device
+        self, function: Callable[[list[Tensor], list[Tensor]], Found], generator: torch.Generator, device: torch.device
     ) -> None:
         self._function, self._generator = function, generator
         self._graph, self._stream = torch.cuda.CUDAGraph(), torch.cuda.Stream(device)
@@ -48,14 +49,14 @@ class Recorded:
         self._given: list[Tensor] = []
         self._numbers: list[Tensor] = []
         self._filled: list[float] = []
-        self._found: Values = {}
+        self._found: Found = {}
 
     @property
     def is_recorded(self) -> bool:
         """Whether the function is not run any more."""
         return self._calls > _FIRST
 
-    def __call__(self, given: Sequence[Tensor], numbers: Sequence[float]) -> Values:
+    def __call__(self, given: Sequence[Tensor], numbers: Sequence[float]) -> Found:
         """What the function finds.
 
         Raises:
