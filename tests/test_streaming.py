@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import multiprocessing
 import signal
@@ -20,6 +21,7 @@ import pytest
 import torch
 from lightning.pytorch.callbacks import Callback
 from numpy.typing import NDArray
+from PIL import Image
 
 from command_line import QUICK, call
 from partedvae import PartedVAE, streaming
@@ -422,6 +424,22 @@ def test_a_damaged_picture_stops_a_stream_and_says_what_goes_on_without_it(
     with pytest.raises(DataError, match=rf"{called}.*\. Without --streaming, --skip-bad goes on without it"):
         quick().fit(load(source, streaming=True, skip_bad=True))
     assert set(multiprocessing.active_children()) == before
+
+
+@pytest.mark.parametrize("processes", [False, True])
+def test_pages_that_a_stream_does_not_read_are_told_once(
+    tmp_path: Path, processes: bool, request: pytest.FixtureRequest
+) -> None:
+    if processes:
+        request.getfixturevalue("by_processes")
+    pages = [Image.fromarray(page) for page in blocks(2)]
+    pages[0].save(file := io.BytesIO(), "TIFF", save_all=True, append_images=pages[1:])
+    many = {"bytes": file.getvalue(), "path": "stack.tif"}
+    data = load(saved("folder", pets([blocks(1)[0], many, blocks(1)[0], many], [0, 1, 0, 1]), tmp_path), streaming=True)
+    with pytest.warns(UserWarning, match=r"stack\.tif has further pages or frames, of which only the first") as told:
+        quick().fit(data)
+    assert sum("further pages" in str(warning.message) for warning in told) == 1
+    np.testing.assert_array_equal(data.array[1], blocks(1)[0])
 
 
 def test_a_stream_without_rows_is_refused(tmp_path: Path) -> None:

@@ -11,14 +11,16 @@ from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL.Image import Image
 
 from partedvae.data import decoding
 from partedvae.data.ahead import ahead
 from partedvae.data.dataset import DataError
-from partedvae.data.images import fit_to, of_mode, read_picture
+from partedvae.data.images import FURTHER, fit_to, of_mode, read_picture
 from partedvae.data.inside import inside
 from partedvae.data.lazy import RowNumbers
 from partedvae.data.reading import Reading
+from partedvae.warned import warn
 
 Array = NDArray[Any]
 
@@ -54,7 +56,8 @@ class Stream:
 
         self._part = part.select_columns([column]).cast_column(column, datasets.Image(decode=False))
         self._column, self._reading, self._called = column, reading, called
-        image = self._decoded(next(iter(self._part)))
+        image, _ = self._decoded(next(iter(self._part)))
+        self._told_of_pages = False
         self._mode = image.mode
         size = (image.height, image.width)
         self.shape: tuple[int, ...] = (n_rows, *size) if image.mode == "L" else (n_rows, *size, 3)
@@ -108,27 +111,42 @@ class Stream:
 
     def _decoded_parts(self, examples: Iterator[dict[str, Any]], n_rows: int) -> Iterator[Array]:
         decoded = ahead if len(self) >= decoding.WORTH_PROCESSES else map
-        yield from _joined(decoded(self._arrays, _groups(examples, n_rows)), n_rows)
+        yield from _joined(self._told(decoded(self._arrays, _groups(examples, n_rows))), n_rows)
 
-    def _arrays(self, examples: list[dict[str, Any]]) -> Array:
-        return np.stack([self._array(example) for example in examples])
+    def _told(self, groups: Iterable[tuple[Array, str | None]]) -> Iterator[Array]:
+        """The pictures; whoever reads them is told once if a file has more."""
+        for pictures, of_pages in groups:
+            if of_pages is not None and not self._told_of_pages:
+                self._told_of_pages = True
+                warn(
+                    f"{of_pages} has further pages or frames, of which only the first is read, here and in all files "
+                    "of the stream. To learn from the others, make each a file of its own."
+                )
+            yield pictures
 
-    def _array(self, example: dict[str, Any]) -> Array:
-        image = self._decoded(example)
+    def _arrays(self, examples: list[dict[str, Any]]) -> tuple[Array, str | None]:
+        """Pictures, and the name of the first whose file has further pages."""
+        arrays, of_pages = zip(*map(self._array, examples), strict=True)
+        return np.stack(arrays), next(filter(None, of_pages), None)
+
+    def _array(self, example: dict[str, Any]) -> tuple[Array, str | None]:
+        image, of_pages = self._decoded(example)
         array = np.asarray(of_mode(image, self._mode))
         if array.shape != self.shape[1:]:
             raise DataError(
                 f"A picture of the stream is {image.height}x{image.width}, the first {self.shape[1]}x{self.shape[2]}. "
                 "--size brings all to one size."
             )
-        return array
+        return array, of_pages
 
-    def _decoded(self, example: dict[str, Any]) -> Any:
+    def _decoded(self, example: dict[str, Any]) -> tuple[Image, str | None]:
+        """A picture, and its name if its file has further pages."""
         picture = example[self._column] or {"bytes": b""}
         named = picture.get("path") or "A picture of the stream"
         try:
             with self._opened(picture) as file:
-                return fit_to(read_picture(file, named), self._reading.size, self._reading.pad)
+                read = read_picture(file, named)
+                return fit_to(read, self._reading.size, self._reading.pad), named if FURTHER in read.info else None
         except (DataError, OSError) as error:
             raise DataError(
                 f"{str(error).removesuffix('.')}. Without --streaming, --skip-bad goes on without it."
