@@ -19,10 +19,11 @@ from typing import Any
 
 import datasets
 import numpy as np
+from joblib import cpu_count
 from PIL import Image
 
 import record
-from partedvae.data import decoding, load
+from partedvae.data import ahead, decoding, load
 from partedvae.data.reading import Size
 from speed.timing import BATCH, Spread, ratios, spread, told
 
@@ -73,7 +74,7 @@ def _rates(made: Callable[[int], Image.Image], size: Size | None, n: int, rounds
         rows: Any = load(str(table), streaming=True, size=size).x
         for _ in range(rounds):
             for name, many in worth.items():
-                decoding.WORTH_PROCESSES = many
+                decoding.WORTH_PROCESSES, ahead.idle_cores = many, cpu_count
                 parts = rows.epoch(0, 0, BATCH)
                 next(parts)  # before it, what is shuffled is gathered
                 wall, own = time.perf_counter(), time.process_time()

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,7 +22,7 @@ from partedvae.data.ahead import ahead
 @pytest.fixture(autouse=True)
 def two_processes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Two, of which a test leaves none; joblib keeps its own between tests."""
-    monkeypatch.setattr(module, "cpu_count", lambda: 2)
+    monkeypatch.setattr(module, "idle_cores", lambda: 2)
     before = set(multiprocessing.active_children())
     yield
     assert set(multiprocessing.active_children()) <= before
@@ -64,7 +65,7 @@ def test_processes_end_with_the_one_that_began_them(tmp_path: Path) -> None:
         "import os, time\n"
         "from itertools import count\n"
         "from partedvae.data import ahead\n"
-        "ahead.cpu_count = lambda: 2\n"
+        "ahead.idle_cores = lambda: 2\n"
         "results = ahead.ahead(lambda task: time.sleep(0.05) or os.getpid(), count())\n"
         "print(*{next(results) for _ in range(20)}, flush=True)\n"
         "time.sleep(60)\n",
@@ -87,3 +88,16 @@ def is_running(process: Path) -> bool:
         return ") Z " not in (process / "stat").read_text(encoding="utf-8")  # not one that only waits to be forgotten
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+@pytest.mark.parametrize(
+    ("cores", "threads", "gpu", "idle"), [(16, 12, False, 4), (2, 2, False, 0), (16, 12, True, 16)]
+)
+def test_cores_that_training_fills_are_not_idle(
+    cores: int, threads: int, gpu: bool, idle: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    monkeypatch.setattr(module, "cpu_count", lambda: cores)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: gpu)
+    assert module.idle_cores() == idle

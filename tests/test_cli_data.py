@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -146,3 +147,62 @@ def test_columns_that_are_taken_for_labels_are_told(tmp_path: Path) -> None:
     done = call("train", tmp_path / "t.csv", "--out", tmp_path / "run", *QUICK)
     assert done.returncode == 0, done.stderr
     assert "labels: when (30 classes), y (2 classes), kind (2 classes); --label-columns names others" in done.stderr
+
+
+def test_pictures_with_channels_first_are_known_again(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).integers(256, size=(40, 3, 12, 10), dtype=np.uint8)
+    np.savez(tmp_path / "p.npz", X=x, y=np.arange(40) % 2)
+    run = tmp_path / "run"
+    assert call("train", tmp_path / "p.npz", "--out", run, "--holdout", 0.3, "--quiet", *QUICK).returncode == 0
+    for command in (("predict", "-o", "p.csv"), ("encode", "-o", "c.npz"), ("suggest", "-n", 3, "-o", "s.csv")):
+        name, *options, written = command
+        done = call(name, run, tmp_path / "p.npz", *options, tmp_path / str(written))
+        assert done.returncode == 0, done.stderr
+    assert call("swap", run, tmp_path / "p.npz", "-o", tmp_path / "s.png").returncode == 0
+
+
+def test_a_column_of_labels_is_no_feature_beside_one_of_vectors(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).normal(size=(40, 5))
+    pd.DataFrame({"vec": list(x), "age": np.arange(40) % 2}).to_parquet(tmp_path / "v.parquet")
+    run = tmp_path / "run"
+    done = call("train", tmp_path / "v.parquet", "--label-columns", "age", "--out", run, "--quiet", *QUICK)
+    assert done.returncode == 0, done.stderr
+    pd.DataFrame({"vec": list(x)}).to_parquet(tmp_path / "new.parquet")
+    for name in ("v", "new"):
+        done = call("predict", run, tmp_path / f"{name}.parquet", "-o", tmp_path / "p.csv")
+        assert done.returncode == 0, done.stderr
+
+
+def test_what_is_wrong_with_observations_is_said_with_their_file(tmp_path: Path) -> None:
+    header, rows = "p,q,kind\n", [f"{i % 7},{i % 5},{'ab'[i % 2]}" for i in range(40)]
+    (tmp_path / "t.csv").write_text(header + "\n".join(rows) + "\n")
+    run = tmp_path / "run"
+    assert call("train", tmp_path / "t.csv", "--out", run, "--quiet", *QUICK).returncode == 0
+    rows[3] = "1e300,1,a"
+    (tmp_path / "far.csv").write_text(header + "\n".join(rows) + "\n")
+    for command in (("predict", "-o", tmp_path / "p.csv"), ("suggest", "-o", tmp_path / "s.csv"), ("evaluate",)):
+        name, *options = command
+        done = call(name, run, tmp_path / "far.csv", *options)
+        assert done.returncode == 1
+        assert "far.csv: Input X contains infinity at row 3, column p" in done.stderr
+
+
+def test_columns_that_are_named_one_by_one_are_all_labels(tmp_path: Path) -> None:
+    rows = "".join(f"{i % 7},{i % 5},{i % 2},{i % 3}\n" for i in range(40))
+    (tmp_path / "t.csv").write_text("p,q,a,b\n" + rows)
+    one_by_one = ("--label-columns", "a", "--label-columns", "b")
+    done = call("train", tmp_path / "t.csv", *one_by_one, "--out", tmp_path / "run", "--quiet", *QUICK)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["reading"]["labels"] == ["a", "b"]
+
+
+def test_a_variable_that_is_not_set_names_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for arguments in (
+        ("train", "digits", "--out", ""),
+        ("train", "", "--out", "run"),
+        ("tune", "digits", "--out", " "),
+    ):
+        done = call(*arguments)
+        assert (done.returncode, "empty" in done.stderr) == (2, True), done.stderr
+    assert not list(tmp_path.iterdir())

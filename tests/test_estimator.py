@@ -106,6 +106,10 @@ def test_novel_observations_score_low(fitted: PartedVAE, digits: Digits) -> None
     assert np.corrcoef(own[0], scores)[0, 1] > 0.9
     assert scores.shape == (300,)
     assert np.mean(scores) > np.max(fitted.score_samples(1 - x[:50]))
+    # What is brighter than white is not likelier than white.
+    by_factor = [fitted.score_samples(x * factor).mean() for factor in (1, 1.5, 2)]
+    assert by_factor == sorted(by_factor, reverse=True)
+    assert fitted.score_samples(np.full((1, 8, 8), -0.9)) < scores.min()
     # Each score depends on its observation alone.
     np.testing.assert_allclose(fitted.score_samples(x[5:6]), scores[5:6], rtol=1e-5)
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from partedvae import PartedVAE, estimator
@@ -69,6 +70,8 @@ def _damage(folder: Path, name: str, content: bytes | None) -> None:
         ("model.safetensors", None, "model.safetensors is missing"),
         ("model.safetensors", b"not tensors", "model.safetensors does not fit"),
         ("history.csv", b"epoch\nmany\n", "history.csv"),
+        ("history.csv", b"epoch,loss\n0,1.5\n1\n", "history.csv: a row has fewer cells than there are names"),
+        ("history.csv", b"epoch,loss\n0,1.5\n1,1.", "history.csv: its end is missing"),
     ],
 )
 def test_a_damaged_model_is_refused_by_the_file_at_fault(
@@ -124,3 +127,25 @@ def test_a_model_is_not_saved_into_a_run_whose_figures_are_of_another(fitted: Pa
     with pytest.raises(ValueError, match=r"is a run, and its figures are of the model there\. Save to another folder"):
         fitted.save(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
+
+
+def test_what_another_program_calls_its_configuration_stays(fitted: PartedVAE, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"architectures": ["Other"]}')
+    with pytest.raises(ValueError, match=r"has a config\.json that is of no model of ours\. Save to another folder"):
+        fitted.save(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
+
+
+def test_a_model_is_of_32_bits_whatever_torch_makes_of_new_tensors(
+    fitted: PartedVAE, digits: Digits, tmp_path: Path
+) -> None:
+    x = digits[0][:3]
+    fitted.save(tmp_path)
+    torch.set_default_dtype(torch.float64)
+    try:
+        for model in (fitted, PartedVAE.load(tmp_path)):
+            np.testing.assert_array_equal(model.sample(2, random_state=0), fitted.sample(2, random_state=0))
+            codes = model.encode(x)
+            np.testing.assert_array_equal(model.decode(codes.u, codes.z), fitted.reconstruct(x))
+    finally:
+        torch.set_default_dtype(torch.float32)

@@ -82,6 +82,29 @@ def test_lists_of_probabilities_are_learned_from_like_arrays_of_them() -> None:
     np.testing.assert_array_equal(as_list[0], as_array[0])
 
 
+def test_probabilities_may_be_whole_or_missing_in_any_form() -> None:
+    wanted = [[1, 0], [0.25, 0.75], [0, 0], [0.5, 0.5]]
+    table = pd.DataFrame({"cat": [1.0, 0.25, None, 0.5], "dog": [0.0, 0.75, None, 0.5]}).astype("Float64")
+    masked = np.ma.masked_invalid([[1, 0], [0.25, 0.75], [np.nan, np.nan], [0.5, 0.5]])
+    for form in ([[1, 0], [0.25, 0.75], [None, None], [0.5, 0.5]], table, masked):
+        found = soft(form)
+        assert found is not None
+        assert found[0].tolist() == wanted
+    assert soft([[1, None], [0, 1]]) is None
+
+
+def test_probabilities_of_one_row_that_are_not_all_are_named() -> None:
+    y = np.full((6, 2), 0.5)
+    y[0], y[4] = np.nan, [0.2, 0.2]
+    with pytest.raises(ValueError, match=r"y has probabilities of classes that sum to 0\.4, not 1, at row 4"):
+        quick().fit(np.eye(6), y)
+
+
+def test_columns_whose_names_are_written_alike_are_refused() -> None:
+    with pytest.raises(ValueError, match="y has two columns that are called '0'"):
+        encode(pd.DataFrame({0: [1, 2], "0": [3, 4]}), 2)
+
+
 @pytest.mark.parametrize("kind", [int, str, object])
 def test_masked_labels_are_missing(kind: type) -> None:
     y: Any = np.ma.array(np.arange(6) % 3, mask=np.arange(6) > 3).astype(kind)

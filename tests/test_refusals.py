@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 from sklearn.exceptions import NotFittedError
 
 from partedvae import PartedVAE
@@ -82,6 +83,7 @@ def test_bad_input_is_refused_with_what_and_where(x: Array, y: Any, message: str
         ({"max_epochs": 0}, "max_epochs=0"),
         ({"lr": "fast"}, "lr='fast'"),
         ({"class_prior": [0.5, 0.3, 0.2]}, "class_prior has 3 proportions, the labels have 2"),
+        ({"class_prior": []}, "class_prior has no proportions"),
         ({"class_prior": [0.9, 0.3]}, "sum to 1"),
         ({"class_prior": [np.nan, 1.0]}, "sum to 1"),
         ({"z_capacity": np.inf}, "z_capacity=inf"),
@@ -93,8 +95,8 @@ def test_bad_input_is_refused_with_what_and_where(x: Array, y: Any, message: str
         ({"trainer_options": {"max_epochs": 1}}, "max_epochs in trainer_options"),
         ({"trainer_options": {"compile": "max-autotune"}}, "compile in trainer_options should be True or False"),
         ({"random_state": 2**64}, "random_state="),
+        ({"random_state": -1}, "random_state=-1: should be from 0"),
         ({"early_stopping": True}, "validation_fraction"),
-        ({"validation_fraction": 0.99}, "too few"),
         ({"likelihood": "bernoulli"}, r"features in \[0, 1\]"),
     ],
 )
@@ -252,6 +254,25 @@ def test_what_cannot_validate_is_refused() -> None:
         quick(validation_fraction=0.5).fit(X[:4], np.arange(4))
 
 
+def test_rows_held_out_to_validate_are_in_the_range_of_those_that_train(digits: Digits) -> None:
+    x, y, _ = digits
+    bright, held = x.copy(), np.random.default_rng(0).permutation(len(x))[0]
+    bright[held] *= 255
+    with pytest.raises(ValueError, match=r"X for validation goes from 0 up to \d+; fit saw pictures in \[0, 1\]"):
+        quick(validation_fraction=0.2).fit(bright, y)
+    yes = (np.random.default_rng(0).random((60, 20)) < 0.5).astype(float)
+    yes[np.random.default_rng(0).permutation(60)[0], 2] = 50
+    with pytest.raises(ValueError, match="X for validation goes from 0 to 50"):
+        quick(validation_fraction=0.2).fit(yes, np.arange(60) % 2)
+
+
+def test_nothing_is_said_of_no_observations(fitted_two: PartedVAE) -> None:
+    with pytest.raises(ValueError, match=r"X has no observations: its shape is \(0, \d+\)"):
+        fitted_two.predict(csr_array((0, fitted_two.n_features_in_)))
+    with pytest.raises(ValueError, match="X is of complex numbers"):
+        quick().fit(csr_array(np.eye(4) * 1j), [0, 1, 0, 1])
+
+
 def test_what_fit_has_not_seen_is_refused(fitted: PartedVAE, digits: Digits) -> None:
     x, _, _ = digits
     for wrong in (np.ones((3, 9, 8)), np.ones((3, 8, 8, 3)), np.ones((3, 64))):
@@ -265,6 +286,10 @@ def test_what_fit_has_not_seen_is_refused(fitted: PartedVAE, digits: Digits) -> 
         fitted.swap(x[:2], x[:3])
     with pytest.raises(ValueError, match="code='w'"):
         fitted.traverse(x, "w")
+    with pytest.raises(ValueError, match=r"values should be finite numbers; they are .*nan"):
+        fitted.traverse(x, values=[0.0, np.nan])
+    with pytest.raises(ValueError, match="random_state=-1: should be from 0"):
+        fitted.suggest(x, 3, random_state=-1)
     with pytest.raises(ValueError, match="dim=3: z has 3"):
         fitted.traverse(x, "z", 3)
     with pytest.raises(ValueError, match="n=301"):

@@ -4,6 +4,7 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -148,3 +149,22 @@ def test_a_column_of_another_kind_is_no_label_of_the_only_attribute(digits: tupl
     assert len(fitted.suggest(Dataset(x, half, (region,), Numbered(range(20))), 20, random_state=0)) == 20
     found = fitted.suggest(Dataset(x, half, (digit,), Numbered(range(20))), 10, random_state=0)
     assert sorted(found) == list(range(1, 20, 2))
+
+
+def test_what_is_far_from_all_is_as_far_as_it_is_or_named(fitted_two: PartedVAE) -> None:
+    x = np.random.default_rng(0).normal(size=(30, fitted_two.n_features_in_))
+    x[7] *= 1e25
+    assert 7 in fitted_two.suggest(x, 3, random_state=0)  # squares of such distances are not of 32 bits
+    x[7] = np.float32(3e38)
+    with pytest.raises(ValueError, match="X at row 7 is so far from what fit saw"):
+        fitted_two.suggest(x, 3, random_state=0)
+
+
+def test_columns_of_a_frame_are_the_models_attributes_by_name(fitted_two: PartedVAE) -> None:
+    x = np.random.default_rng(0).normal(size=(30, fitted_two.n_features_in_))
+    first, second = fitted_two.attributes_
+    known = {attribute.name: [attribute.classes[0]] * 20 + [None] * 10 for attribute in (second, first)}
+    for frame in (pd.DataFrame(known), pd.DataFrame({"note": [None] * 30, **known})):
+        assert sorted(fitted_two.suggest(x, 10, random_state=0, y=frame)) == list(range(20, 30))
+    with pytest.raises(ValueError, match=f"y has no column {second.name!r}"):
+        fitted_two.suggest(x, 10, y=pd.DataFrame(known).drop(columns=[second.name]).assign(note=1))

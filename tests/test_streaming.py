@@ -19,6 +19,7 @@ import lightning.pytorch as lightning
 import numpy as np
 import pytest
 import torch
+from datasets import iterable_dataset
 from lightning.pytorch.callbacks import Callback
 from numpy.typing import NDArray
 from PIL import Image
@@ -126,6 +127,13 @@ def test_some_rows_are_found_whatever_their_order(streamed: Dataset) -> None:
     assert x[np.arange(0)].shape == (0, 12, 10)
 
 
+def test_an_epoch_of_one_file_is_not_waited_for(streamed: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(iterable_dataset.time, "sleep", waits.append)
+    assert sorted(rows_of(the_stream(streamed).epoch(0, 0, 16))) == list(range(N))
+    assert waits == []
+
+
 def test_each_epoch_has_every_row_once_in_an_order_of_its_own(streamed: Dataset) -> None:
     x = the_stream(streamed)
     orders = {(seed, epoch): rows_of(x.epoch(epoch, seed, n_rows=16)) for seed in (0, 1) for epoch in range(3)}
@@ -193,7 +201,7 @@ def by_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few pictures are decoded as many are, and by more than one process on any machine."""
     monkeypatch.setattr(decoding, "WORTH_PROCESSES", 1)
     monkeypatch.setattr(stream, "_GROUP", 3)
-    monkeypatch.setattr(data_ahead, "cpu_count", lambda: 2)
+    monkeypatch.setattr(data_ahead, "idle_cores", lambda: 2)
 
 
 @pytest.mark.parametrize("n_rows", [1, 3, 7, 64])
@@ -247,7 +255,7 @@ from partedvae.data import ahead, decoding, stream
 signal.signal(signal.SIGINT, signal.default_int_handler)
 datasets.config.SLEEP_TIME_ON_THREADS_SHUTDOWN = 0
 decoding.WORTH_PROCESSES, stream._GROUP = 1, 3
-ahead.cpu_count = lambda: 2
+ahead.idle_cores = lambda: 2
 first, asked = ahead._first, []
 
 def first_and_ask(*given):

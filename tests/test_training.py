@@ -161,7 +161,8 @@ def test_one_number_among_many_that_is_not_finite_is_seen() -> None:
     assert not all_finite([torch.tensor([math.inf]), torch.tensor([-math.inf])])
 
 
-def test_a_resumed_run_is_the_run_that_was_never_stopped(digits: Digits, tmp_path: Path) -> None:
+@pytest.mark.parametrize("precision", ["32-true", "64-true"])
+def test_a_resumed_run_is_the_run_that_was_never_stopped(digits: Digits, tmp_path: Path, precision: str) -> None:
     class Stop(Callback):
         def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
             if trainer.current_epoch == 2:
@@ -169,10 +170,12 @@ def test_a_resumed_run_is_the_run_that_was_never_stopped(digits: Digits, tmp_pat
 
     x, _, few = digits
     settings = {"max_epochs": 4, "capacity_steps": 12, "lr_patience": 0}
-    whole = quick(**settings).fit(x, few)
+    options: dict[str, Any] = {"precision": precision}
+    whole = quick(**settings, trainer_options=options).fit(x, few)
     with pytest.raises(RuntimeError, match="stopped here"):
-        quick(**settings, trainer_options={"callbacks": [Stop()]}).fit(x, few, checkpoints=tmp_path)
-    resumed = quick(**settings).fit(x, few, checkpoints=tmp_path, resume_from=tmp_path / "last.ckpt")
+        quick(**settings, trainer_options={**options, "callbacks": [Stop()]}).fit(x, few, checkpoints=tmp_path)
+    again = quick(**settings, trainer_options=options)
+    resumed = again.fit(x, few, checkpoints=tmp_path, resume_from=tmp_path / "last.ckpt")
     assert same(whole, resumed)
     assert whole.history_ == resumed.history_
 
@@ -270,10 +273,13 @@ def test_validation_is_recorded_and_early_stopping_keeps_the_best(digits: Digits
 
 
 def test_a_validation_fraction_is_not_trained_on(digits: Digits) -> None:
-    x, _, few = digits
+    x, y, few = digits
     history = quick(validation_fraction=0.5).fit(x, few).history_
     assert history[0]["step"] == 3  # 150 rows
     assert TERMS <= {name.removeprefix("val_") for name in history[0] if name.startswith("val_")}
+    two = np.where(np.isin(np.arange(300), [np.argmax(y == 0), np.argmax(y == 1)]), y, -1)  # each class keeps its one
+    history = quick(validation_fraction=0.9).fit(x, two).history_
+    assert history[0]["cross_entropy"] > 0
 
 
 def test_trainer_options_pass_through(digits: Digits, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from sklearn.utils import check_array
 
 from partedvae.divergences import kl_standard_normal
 from partedvae.fitted import Fitted
+from partedvae.inference import require_finite
 from partedvae.observed import Observed
 from partedvae.seeds import RandomState, seed_of
 
@@ -54,7 +55,9 @@ class Encodes(Fitted, TransformerMixin):  # type: ignore[misc]  # scikit-learn h
     def z_kl(self, X: Observed) -> Array:
         """KL(q(z_i | x) ‖ N(0, 1)) of each observation and dimension, in nats: (N, d_z)."""
         posterior = self._infer(X)
-        return kl_standard_normal(posterior.z_mean, posterior.z_logvar).numpy()
+        kl = kl_standard_normal(posterior.z_mean, posterior.z_logvar)
+        require_finite(kl)
+        return kl.numpy()
 
     def u_kl(self, X: Observed) -> Array:
         """Σ_c q(c_a | x) KL(q(u_a | x) ‖ p(u_a | c_a)) of each observation and attribute a, in nats: (N, A).
@@ -68,7 +71,9 @@ class Encodes(Fitted, TransformerMixin):  # type: ignore[misc]  # scikit-learn h
         with torch.inference_mode():  # all classes of some rows: of all rows they would be very many numbers
             found = [net.prior.divergence(mean.to(device), logvar.to(device)).cpu() for mean, logvar in parts]
         weighted = net.partition.by_attribute(posterior.log_c.exp() * torch.cat(found))
-        return torch.stack([part.sum(dim=1) for part in weighted], dim=1).numpy()
+        kl = torch.stack([part.sum(dim=1) for part in weighted], dim=1)
+        require_finite(kl)
+        return kl.numpy()
 
     def transform(self, X: Observed) -> Array:
         """Posterior means (N, D_u + D_z), columns u then z."""

@@ -248,7 +248,6 @@ class PartedVAE(Predicts, Encodes, Generates, BaseEstimator):  # type: ignore[mi
         known, attributes = labels_of(X, y, len(raw))
         warn_of_conflicts(raw, known)
         given = Observations(raw, torch.from_numpy(known))
-        others = None
         if validation_data is None:
             training, validation = held_out(given, config.validation_fraction, seed)
         else:
@@ -267,8 +266,8 @@ class PartedVAE(Predicts, Encodes, Generates, BaseEstimator):  # type: ignore[mi
         scaling = factory.fit_scaling(training.x, likelihood)
         with _FIRST_WEIGHTS, _seeded(seed):
             net = factory.make_model(config, scaling, likelihood, sizes, class_prior)
-        if others is not None:
-            require_range(others, net, "X for validation")
+        if validation is not None:
+            require_range(validation.x, net, "X for validation")
         # Training has noise of its own; what others have written may draw from the global generator.
         with _seeded(seed) if self.extra_terms or self.augment is not None else nullcontext():
             history = fit(
@@ -326,10 +325,13 @@ class PartedVAE(Predicts, Encodes, Generates, BaseEstimator):  # type: ignore[mi
         """Write the fitted model to a folder: ``config.json``, ``model.safetensors``, ``history.csv``.
 
         Raises:
-            ValueError: the folder is a run of the command line, whose data and figures would be said of this model.
+            ValueError: the folder is a run of the command line, whose data and figures would be said of this model; or
+                it has a ``config.json`` of something else.
         """
         if (Path(path) / RUN_PLAN).exists():
             raise ValueError(f"{path} is a run, and its figures are of the model there. Save to another folder.")
+        if persistence.is_of_others(Path(path)):
+            raise ValueError(f"{path} has a {persistence.CONFIG} that is of no model of ours. Save to another folder.")
         self.save_in_run(path)
 
     def save_in_run(self, path: str | Path) -> None:
@@ -372,7 +374,7 @@ class PartedVAE(Predicts, Encodes, Generates, BaseEstimator):  # type: ignore[mi
         with _FIRST_WEIGHTS, torch.random.fork_rng(devices=[]):  # a fit in another thread draws from there, too
             net = persistence.read_net(folder, untrained, saved.weights)
         history = persistence.read_history(folder)
-        model._set_fitted(net.eval(), attributes, saved.settings, saved.likelihood, saved.class_prior, history)
+        model._set_fitted(net.float().eval(), attributes, saved.settings, saved.likelihood, saved.class_prior, history)
         return model
 
     # ----------------------------------------------------------------------------------------------------- within

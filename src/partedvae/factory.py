@@ -150,7 +150,7 @@ def check_class_prior(config: Config, class_counts: Sequence[NDArray[Any]]) -> l
     )
     if tuple(map(len, priors)) != class_sizes:
         raise ValueError(
-            f"class_prior has {_sizes(priors)} proportions, the labels have {_sizes(class_sizes)} classes."
+            f"class_prior has {_sizes(priors) or 'no'} proportions, the labels have {_sizes(class_sizes)} classes."
         )
     for attribute, prior in enumerate(priors):
         if not (min(prior) > 0 and abs(sum(prior) - 1) <= 0.02):  # also of NaN

@@ -146,6 +146,8 @@ def fit(
             fingerprint(training),
             compiled,
         )
+        if trainer.precision == "64-true":
+            module.double()  # before a checkpoint of 64 bits is read, which Lightning would read into 32
         held_out = validation and validation_loader(validation.x, validation.labels, max(256, config.batch_size))
         try:
             with memory.kept(), processes.alone() if trainer.world_size == 1 else nullcontext():

@@ -69,7 +69,7 @@ class Generates(Fitted):
             values: those that it takes; by default nine, over what the prior gives weight to.
 
         Raises:
-            ValueError: there is no such code or dimension.
+            ValueError: there is no such code or dimension, or a value that is not finite.
         """
         column = self._column(code, dim)
         steps = (
@@ -77,6 +77,8 @@ class Generates(Fitted):
             if values is None
             else torch.tensor(np.asarray(values, dtype=np.float32).ravel())
         )
+        if not steps.isfinite().all():
+            raise ValueError(f"values should be finite numbers; they are {steps.tolist()}.")
         moved = traversal_codes(self._infer(X).mean, column, steps)
         flat = decode(self.net_, moved.flatten(end_dim=1))
         return self.layout_.to_array(flat.unflatten(0, moved.shape[:2]))

@@ -29,7 +29,7 @@ def prior_codes(model: PartedModel, n: int, classes: Sequence[int | None], seed:
                 drawn[:, attribute] = chosen
         mean, logvar = prior.component(drawn)
         u = mean + (0.5 * logvar).exp() * torch.empty_like(mean).normal_(generator=generator)
-        z = torch.empty(n, model.partition.z_dim).normal_(generator=generator)
+        z = mean.new_empty(n, model.partition.z_dim).normal_(generator=generator)
         return torch.cat([u, z], dim=1)
 
 

@@ -167,18 +167,35 @@ def soft(y: object) -> tuple[Array, Attribute] | None:
     """
     table: Any = y
     array = np.asarray(table.to_numpy()) if hasattr(table, "to_numpy") else _as_array(table)
-    if array.dtype == object and array.ndim == 2 and all(isinstance(value, float) for value in array.flat):
-        array = array.astype(np.float64)  # lists of them
+    if array.dtype == object and array.ndim == 2:
+        array = _as_floats(array)
     if array.ndim != 2 or array.dtype.kind != "f" or array.shape[1] < 2:
         return None
     known = ~np.isnan(array).all(axis=1)
     rows = array[known]
-    if not len(rows) or not (rows >= 0).all() or not np.allclose(rows.sum(axis=1), 1, atol=1e-3):
+    if not len(rows) or not (rows >= 0).all():
+        return None
+    whole = np.isclose(rows.sum(axis=1), 1, atol=1e-3)
+    if not whole.all():
+        if (rows % 1 != 0).any() and 2 * whole.sum() > len(rows):  # some other table of floats holds no classes either
+            row = np.flatnonzero(known)[~whole][0]
+            raise ValueError(f"y has probabilities of classes that sum to {array[row].sum():g}, not 1, at row {row}.")
         return None
     names = list(getattr(y, "columns", []))
     probabilities = np.zeros(array.shape, dtype=np.float32)
     probabilities[known] = rows / rows.sum(axis=1, keepdims=True)
     return probabilities, Attribute("class", np.array(names) if names else np.arange(array.shape[1]))
+
+
+def _as_floats(table: Array) -> Array:
+    """A table of numbers of which some are floats, NaN where one is missing; any other as it is."""
+    values = table.ravel().tolist()
+    absent = [_is_missing(value) and not isinstance(value, int) for value in values]
+    there = [value for value, missing in zip(values, absent, strict=True) if not missing]
+    if not any(isinstance(value, float) for value in there) or any(_kind(v) not in ("float", "int") for v in there):
+        return table
+    filled = [np.nan if missing else value for value, missing in zip(values, absent, strict=True)]
+    return np.array(filled, dtype=np.float64).reshape(table.shape)
 
 
 def complete(y: object, n_rows: int) -> NDArray[np.bool_]:
@@ -263,7 +280,7 @@ def _as_array(y: Any) -> Array:
             _refuse_written_out(y)
         return y
     if hasattr(y, "columns"):  # a data frame of pandas or Polars
-        twice = first_repeated(list(y.columns))
+        twice = first_repeated([str(name) for name in y.columns])
         if twice is not None:
             raise ValueError(f"y has two columns that are called {twice!r}.")
         return np.stack([_as_array(y[name]) for name in y.columns], axis=1)

@@ -22,9 +22,8 @@ def held_out(given: Observations, fraction: float, seed: int) -> tuple[Observati
     parts = [shuffled[known], shuffled[~known]]
     held = torch.zeros(len(given.x), dtype=torch.bool)
     held[torch.cat([part[: round(fraction * len(part))] for part in parts])] = True
-    all_labels = not known_rows(given.labels)[~held].any()
     held = but_for_the_first(held, given.labels, 1)
-    if all_labels or not held.any():
+    if not held.any():
         raise ValueError(f"validation_fraction={fraction}: too few observations to divide; X has {len(given.x)}.")
     kept, out = (~held).nonzero()[:, 0], held.nonzero()[:, 0]
     training, validation = (Observations(take_rows(given.x, rows), given.labels[rows]) for rows in (kept, out))

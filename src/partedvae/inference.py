@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
 
 from partedvae.divergences import kl_categorical, kl_standard_normal
+from partedvae.likelihoods import Bernoulli
 from partedvae.model import PartedModel, Posterior, gumbel
 from partedvae.ondemand import Raw
 
@@ -33,7 +34,7 @@ def infer(model: PartedModel, raw: Raw) -> Posterior:
         parts = [model.infer(model.scaling(part)) for part in _parts(model, raw)]
     joined = [torch.cat([getattr(part, name) for part in parts]).cpu() for name in Posterior.__dataclass_fields__]
     for told in joined:
-        _require_finite(told)
+        require_finite(told)
     return Posterior(*joined)
 
 
@@ -43,15 +44,24 @@ def infer_classes(model: PartedModel, raw: Raw) -> Iterator[Tensor]:
     for part in _parts(model, raw):
         with torch.inference_mode():  # not across the yield, where others' code runs
             log_c = model.log_classes(model.encoder(model.scaling(part))).cpu()
-        _require_finite(log_c, seen)
+        require_finite(log_c, range(seen, seen + len(part)))
         seen += len(part)
         yield log_c
 
 
-def hidden(model: PartedModel, raw: Raw) -> Tensor:
-    """Hidden features h of raw observations, (N, H)."""
+def hidden(model: PartedModel, raw: Raw, rows: Sequence[int]) -> Tensor:
+    """Hidden features h of raw observations, (N, H).
+
+    Args:
+        rows: (N,), the numbers that whoever asks knows them by.
+
+    Raises:
+        TooFarError: it names the row.
+    """
     with torch.inference_mode():
-        return torch.cat([model.encoder(model.scaling(part)).cpu() for part in _parts(model, raw)])
+        h = torch.cat([model.encoder(model.scaling(part)) for part in _parts(model, raw)])
+        require_finite(model.log_classes(h), rows)  # where a prediction is refused, so is this
+    return h.cpu()
 
 
 def decode(model: PartedModel, codes: Tensor) -> Tensor:
@@ -77,7 +87,7 @@ def evidence_bound(model: PartedModel, raw: Raw, seed: int | None = None) -> Ten
     noise = None if seed is None else torch.Generator(model.class_head.weight.device).manual_seed(seed)
     with torch.inference_mode():
         bound = torch.cat([_bound(model, model.scaling(part), noise) for part in _parts(model, raw)])
-    _require_finite(bound[:, None])
+    require_finite(bound[:, None])
     return bound
 
 
@@ -88,6 +98,8 @@ def _bound(model: PartedModel, x: Tensor, own_noise: torch.Generator | None) -> 
     h = model.encoder(x)
     log_c = model.log_classes(h)
     z_mean, z_logvar = model.class_independent(h)
+    # A picture may go a little beyond what fit saw as black and white, where the likelihood would be no such thing.
+    shown = x.clamp(0, 1) if isinstance(model.likelihood, Bernoulli) else x
     draws = []
     for _ in range(_BOUND_DRAWS):
         classes = model.modal_classes(log_c + gumbel(log_c[:n_draws], noise))
@@ -95,17 +107,22 @@ def _bound(model: PartedModel, x: Tensor, own_noise: torch.Generator | None) -> 
         normal = torch.empty_like(posterior.mean[:n_draws]).normal_(generator=noise)
         output = model.decoder(posterior.mean + posterior.scale * normal)
         kl_of_u = (classes * prior.divergence(posterior.u_mean, posterior.u_logvar)).sum(dim=1)
-        draws.append(model.likelihood.log_prob(output, x) - kl_of_u)
+        draws.append(model.likelihood.log_prob(output, shown) - kl_of_u)
     kl_of_c = kl_categorical(log_c, prior.log_class_prior)  # of each attribute, and their sum
     of_all = kl_of_c + kl_standard_normal(z_mean, z_logvar).sum(dim=1)
     # In 64 bits, or a row's last digit would depend on the rows that it is asked with.
     return torch.stack(draws).cpu().double().mean(dim=0) - of_all.cpu()
 
 
-def _require_finite(told: Tensor, first: int = 0) -> None:
-    """Refuse what is said (n, …) of observations of which the first has a number, unless it can be said of all."""
+def require_finite(told: Tensor, rows: Sequence[int] | None = None) -> None:
+    """Refuse what is said (n, …) of observations, unless it can be said of all; rows are their numbers, if not from 0.
+
+    Raises:
+        TooFarError: it names the row.
+    """
     if not told.isfinite().all():
-        row = first + int((~told.isfinite()).flatten(start_dim=1).any(dim=1).nonzero()[0])
+        first = int((~told.isfinite()).flatten(start_dim=1).any(dim=1).nonzero()[0])
+        row = first if rows is None else rows[first]
         raise TooFarError(f"X at row {row} is so far from what fit saw that nothing finite can be said of it.")
 
 

@@ -56,8 +56,11 @@ class ReadsObservations:
         if np.ma.is_masked(rows):
             raise ValueError("X is a masked array, some of whose values are masked. Fill them in: X.filled(…).")
         if hasattr(rows, "detach"):  # a tensor
-            rows = rows.detach().cpu().numpy()
+            rows = rows.detach().cpu()
+            rows = (rows.float() if rows.dtype == torch.bfloat16 else rows).numpy()  # which has no such type
         elif issparse(rows):
+            if rows.dtype.kind == "c":
+                raise ValueError("X is of complex numbers, which features are not.")
             rows = SparseRows(rows)
         elif hasattr(rows, "sparse"):  # a pandas frame has it if all of its columns are sparse
             if all(isinstance(name, str) for name in rows.columns):
@@ -74,6 +77,8 @@ class ReadsObservations:
                 raise ValueError(f"X is not of images; fit saw images of shape ({_sizes(self.layout_.shape)}).")
             # Names that a data set has are checked below; an array has none that scikit-learn could miss.
             rows = self._validated(rows, fitting, named=bool(names))
+        if lazy and not len(rows):
+            raise ValueError(f"X has no observations: its shape is {tuple(rows.shape)}.")
         layout = Layout.of(rows)
         if fitting:
             self.layout_ = layout

@@ -122,6 +122,12 @@ def package_version() -> str:
     return version("partedvae")
 
 
+def is_of_others(folder: Path) -> bool:
+    """Whether a folder has a ``config.json`` that no version of this program wrote."""
+    path = folder / CONFIG
+    return path.exists() and b'"partedvae_version"' not in path.read_bytes()
+
+
 def write_model(folder: Path, saved: SavedModel, net: nn.Module, history: Sequence[dict[str, float]]) -> None:
     """Write the folder; each file appears whole or not at all, and two that are not of one model are told apart.
 
@@ -235,7 +241,10 @@ def read_history(folder: Path) -> list[dict[str, float]]:
             reader = csv.DictReader(file)
             if reader.fieldnames is None:
                 raise ValueError("it is empty; without the file the model has no history")
-            return [_record(row) for row in reader]
+            history = [_record(row) for row in reader]
+        if not path.read_bytes().endswith(b"\n"):
+            raise ValueError("its end is missing; without the file the model has no history")
+        return history
     except (OSError, ValueError, csv.Error) as error:
         raise ModelFileError(f"{path}: {error}") from None
 
@@ -275,6 +284,8 @@ def _record(row: dict[Any, Any]) -> dict[str, float]:
     """An epoch's; what was not measured then has an empty cell."""
     if None in row:  # where DictReader puts cells beyond the header
         raise ValueError("a row has more cells than there are names")
+    if None in row.values():  # which it has where there is no cell
+        raise ValueError("a row has fewer cells than there are names")
     return {name: _number(text) for name, text in row.items() if text}
 
 

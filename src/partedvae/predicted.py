@@ -97,15 +97,16 @@ class Predicts(Fitted, ClassifierMixin):  # type: ignore[misc]  # scikit-learn h
                 there: then none counts.
             n: how many rows.
             random_state: of the random choice that is looked at, where X is of more than some thousands.
-            y: labels of X, missing ones marked. Rows that miss none are not suggested, nor what is like them.
+            y: labels of X, missing ones marked, of all attributes that the model knows; of a frame, other columns are
+                not looked at. Rows that miss none are not suggested, nor what is like them.
 
         Raises:
-            ValueError: n is not between 1 and the number of observations without a label.
+            ValueError: n is not between 1 and the number of observations without a label; y lacks an attribute.
         """
         net, raw = self._fitted_net(), self._observations(X)
 
         def features(rows: NDArray[np.int64]) -> Array:
-            return hidden(net, rows_in_order(raw, torch.from_numpy(rows))).numpy()
+            return hidden(net, rows_in_order(raw, torch.from_numpy(rows)), rows.tolist()).numpy()
 
         return most_worth_labelling(labelled_rows(X, y, len(raw), self.attributes_), n, seed_of(random_state), features)
 

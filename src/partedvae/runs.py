@@ -78,7 +78,7 @@ def train(
             keep_plan(folder, plan)
         if begins:
             _write_skipped(folder / SKIPPED, data.skipped)
-        with warnings.catch_warnings(), _errors_of(plan.source):
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConflictingLabelsWarning)  # the command line has a line of its own
             model.fit(
                 parts.training,
@@ -99,17 +99,6 @@ def train(
 def keep_plan(folder: Path, plan: Plan) -> None:
     """Write ``run.json``: for the first time, or because the data were moved."""
     write_json(folder / RUN, plan.model_dump(mode="json"))
-
-
-@contextmanager
-def _errors_of(source: str) -> Iterator[None]:
-    """Observations and labels that cannot be learned from, by the name of what they were read from."""
-    try:
-        yield
-    except ValueError as error:
-        if isinstance(error, DataError) or not str(error).startswith(("X ", "y ", "Input X ", "Attribute ")):
-            raise
-        raise DataError(f"{source}: {error}") from None
 
 
 @contextmanager

@@ -22,6 +22,9 @@ def as_32_bits(seed: int) -> int:
 def seed_of(random_state: RandomState) -> int:
     """A seed: the number itself, a number drawn from a generator, which moves it on, or a fresh one for ``None``.
 
+    Raises:
+        ValueError: the number is less than 0, or larger than what 63 bits hold.
+
     >>> seed_of(np.int64(7)), seed_of(None) == seed_of(None)
     (7, False)
     """
@@ -29,6 +32,8 @@ def seed_of(random_state: RandomState) -> int:
         # Fresh entropy: drawing from NumPy's global generator would change the user's random state.
         return int(np.random.SeedSequence().generate_state(1)[0])
     if isinstance(random_state, int | np.integer):
+        if not 0 <= random_state < 2**63:
+            raise ValueError(f"random_state={random_state}: should be from 0 to 2**63 - 1.")
         return int(random_state)
     if isinstance(random_state, np.random.Generator):
         return int(random_state.integers(2**31))

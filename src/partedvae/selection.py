@@ -13,7 +13,7 @@ from sklearn.metrics import euclidean_distances
 Array = NDArray[Any]
 Rows = NDArray[np.int64]
 
-_COMPARED = 4096  # observations without a label, and as many with one: twice 64 MiB of distances
+_COMPARED = 4096  # observations without a label, and as many with one: twice 128 MiB of distances
 
 
 def most_worth_labelling(labelled: Array, n: int, seed: int, hidden: Callable[[Rows], Array]) -> Rows:
@@ -61,7 +61,7 @@ def covering(h: Array, labelled: Array, n: int) -> Rows:
     >>> covering(h, np.array([True, False, False, False, False]), n=2).tolist()
     [3, 4]
     """
-    rows = np.flatnonzero(~labelled)
+    rows, h = np.flatnonzero(~labelled), h.astype(np.float64)  # squares of what is far away are beyond 32 bits
     distance = euclidean_distances(h[rows], squared=True)
     left = distance.max(axis=1)
     if labelled.any():

@@ -92,7 +92,8 @@ def labelled_rows(X: Any, y: Any, n_rows: int, attributes: Sequence[Attribute]) 
     Of a data set where none is missing, all are taken to be hidden.
     """
     if not isinstance(X, Dataset):
-        return np.zeros(n_rows, dtype=bool) if y is None else given_labels.complete(y, n_rows)
+        known = known_as(X, y, n_rows, attributes, lenient=True)
+        return np.asarray((known != labels.MISSING).all(axis=1))
     if y is not None:
         raise ValueError(_GIVEN_TWICE)
     complete = with_labels_of_model(X, attributes).complete

@@ -95,7 +95,7 @@ def label_named(attributes: Sequence[Attribute], text: str) -> Any:
         ValueError: there is no such attribute or class; it lists those there are.
     """
     if len(attributes) == 1:
-        return _class_named(attributes[0], text)
+        return _class_named(attributes[0], text, text)
     chosen: dict[str, Any] = {}
     by_name = {attribute.name: attribute for attribute in attributes}
     names = "|".join(re.escape(name) for name in sorted(by_name, key=len, reverse=True))
@@ -105,16 +105,16 @@ def label_named(attributes: Sequence[Attribute], text: str) -> Any:
             raise ValueError(f"--label {text}: should be ATTRIBUTE=CLASS; the attributes are {', '.join(by_name)}.")
         if found[1] in chosen:
             raise ValueError(f"--label {text}: names {found[1]} twice.")
-        chosen[found[1]] = _class_named(by_name[found[1]], part[found.end() :])
+        chosen[found[1]] = _class_named(by_name[found[1]], part[found.end() :], text)
     return [chosen.get(attribute.name) for attribute in attributes]
 
 
-def _class_named(attribute: Attribute, text: str) -> Any:
+def _class_named(attribute: Attribute, text: str, typed: str) -> Any:
     for label in attribute.classes.tolist():
         if str(label) == text:
             return label
     names = ", ".join(map(str, attribute.classes))
-    raise ValueError(f"--label {text}: is not a class; the classes are {names}.")
+    raise ValueError(f"--label {typed}: {text} is no class of {attribute.name}; the classes are {names}.")
 
 
 def _cells(attributes: list[Attribute], probabilities: list[np.ndarray]) -> Iterator[Any]:

@@ -7,6 +7,18 @@ from typing import Annotated
 
 import typer
 
+
+def named(text: str) -> Path:
+    """A path that was typed; an empty one, which a shell makes of a variable that is not set, would be this folder.
+
+    Raises:
+        BadParameter: it is empty.
+    """
+    if not text.strip():
+        raise typer.BadParameter("it is empty: name a folder.")
+    return Path(text)
+
+
 _DATA = (
     "a built-in (see partedvae data list), a folder of pictures (CLASS/… and unlabeled/…), a CSV or Parquet file, an "
     ".npz, .npy or .h5ad file, a folder or name (hf:NAME) of a Hugging Face data set"
@@ -17,7 +29,7 @@ RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="the folder tha
 CsvOption = Annotated[Path, typer.Option("-o", "--output", metavar="FILE.csv", help="table to write")]
 PngOption = Annotated[Path, typer.Option("-o", "--output", metavar="FILE.png", help="picture to write")]
 CountOption = Annotated[int, typer.Option("-n", min=1, help="how many")]
-SeedOption = Annotated[int, typer.Option(min=0, help="seed of what is drawn")]
+SeedOption = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="seed of what is drawn")]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="show nothing")]
 
 LabelsOption = Annotated[int | None, typer.Option(min=1, help="keep this many labels, in the classes' proportions")]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Protocol, runtime_checkable
 
 
@@ -26,6 +27,20 @@ def check_exclusive(options: Mapping[str, object]) -> None:
     typed = [option for option, value in options.items() if value]
     if len(typed) > 1:
         raise UsageError(f"{typed[0]} and {typed[1]} exclude each other.")
+
+
+@contextmanager
+def errors_of(source: str | None) -> Iterator[None]:
+    """Errors of observations and labels by the name of what they were read from, if it has one."""
+    try:
+        yield
+    except ValueError as error:
+        from partedvae.data import DataError
+
+        of_data = str(error).startswith(("X ", "y ", "Input X ", "Attribute ")) and not isinstance(error, DataError)
+        if source is None or not of_data:
+            raise
+        raise DataError(f"{source}: {error}") from None
 
 
 def line(error: Exception) -> str:

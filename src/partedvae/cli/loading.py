@@ -46,11 +46,12 @@ def model_and_data(
     shape, names = model.layout_.tensor_shape, getattr(model, "feature_names_in_", None)
     reading = plans.read_plan(run).reading if (run / plans.RUN).exists() else None
     apart = applies("labels_if_there", data) and not applies("features", data)  # no column of labels is a feature
+    by_name = with_labels or (names is None and not apart)  # or labels would be taken for features
     known: Given = {
         "size": (shape[1], shape[2]) if model.layout_.kind != "features" else None,
         "features": None if names is None else tuple(names),
-        "labels": None if with_labels or (names is None and not apart) else (),
-        "labels_if_there": tuple(attribute.name for attribute in model.attributes_) if with_labels else (),
+        "labels": None if by_name else (),
+        "labels_if_there": tuple(attribute.name for attribute in model.attributes_) if by_name else (),
         **({} if reading is None else {"pad": reading.pad, "layer": reading.layer}),
     }
     if known["size"] is not None and given.get("size", known["size"]) != known["size"]:

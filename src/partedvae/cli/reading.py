@@ -10,6 +10,8 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from partedvae.cli.errors import UsageError, errors_of
+
 Given = dict[str, Any]
 """Options of :class:`partedvae.data.Reading` that were typed."""
 
@@ -26,9 +28,11 @@ def _gather(
     pad: Annotated[bool, _option("--pad", help="with --size: keep proportions, fill the rest with black")] = False,
     split: Annotated[str | None, _option(help="the part to read, of a source that has parts: train, test, …")] = None,
     label_columns: Annotated[
-        str | None, _option(metavar="A,B", help="columns, or factors, that are attributes; one or several")
+        list[str] | None, _option(metavar="A,B", help="columns, or factors, that are attributes; repeatable")
     ] = None,
-    feature_columns: Annotated[str | None, _option(metavar="A,B", help="columns that are features")] = None,
+    feature_columns: Annotated[
+        list[str] | None, _option(metavar="A,B", help="columns that are features; repeatable")
+    ] = None,
     layer: Annotated[
         str | None, _option(help="the layer of an .h5ad that is read; default: X, or that of the run")
     ] = None,
@@ -72,14 +76,17 @@ def _gather(
 
 
 def reads_data(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command these options; it finds those that were typed in its argument ``given``."""
+    """Give a command, whose argument is ``data``, these options; it finds those that were typed in ``given``."""
     own = inspect.signature(command).parameters
     options = inspect.signature(_gather).parameters
 
     @functools.wraps(command)
     def with_options(**values: Any) -> None:
         given = _gather(**{name: values.pop(name) for name in options})
-        command(**values, given=given)
+        if values["data"] == "":  # what a shell makes of a variable that is not set
+            raise UsageError("DATA is empty: name what to read.")
+        with errors_of(values["data"]):
+            command(**values, given=given)
 
     parameters = [*(p for p in own.values() if p.name != "given"), *options.values()]
     hints = get_type_hints(command, include_extras=True) | get_type_hints(_gather, include_extras=True)
@@ -90,8 +97,10 @@ def reads_data(command: Callable[..., None]) -> Callable[..., None]:
     return with_options
 
 
-def _names(text: str | None) -> tuple[str, ...] | None:
-    return None if text is None else tuple(name.strip() for name in text.split(",") if name.strip())
+def _names(texts: list[str] | None) -> tuple[str, ...] | None:
+    if not texts:  # what was not typed
+        return None
+    return tuple(name.strip() for text in texts for name in text.split(",") if name.strip())
 
 
 def _text(path: Path | None) -> str | None:

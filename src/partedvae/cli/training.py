@@ -16,6 +16,7 @@ from partedvae.cli.arguments import (
     LabelsPerClassOption,
     QuietOption,
     SetOption,
+    named,
 )
 from partedvae.cli.begun import plan_of_run, require_same
 from partedvae.cli.devices import trainer_options
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 @reads_data
 def train(
     data: DataArgument,
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="RUN", help="folder to write the run to")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="RUN", parser=named, help="folder to write the run to")],
     labels: LabelsOption = None,
     labels_per_class: LabelsPerClassOption = None,
     holdout: Annotated[
@@ -40,7 +41,10 @@ def train(
     ] = 0.0,
     epochs: Annotated[int | None, typer.Option(min=1, help="passes over the data")] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, help="seed of the choice of rows and of training; default: random_state, or 0")
+        int | None,
+        typer.Option(
+            min=0, max=2**63 - 1, help="seed of the choice of rows and of training; default: random_state, or 0"
+        ),
     ] = None,
     preset: Annotated[str, typer.Option(help="default, paper, paper-mnist, paper-dsprites, paper-celeba")] = "default",
     config: ConfigOption = None,

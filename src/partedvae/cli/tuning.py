@@ -14,6 +14,7 @@ from partedvae.cli.arguments import (
     LabelsPerClassOption,
     QuietOption,
     SetOption,
+    named,
 )
 from partedvae.cli.errors import check_exclusive
 from partedvae.cli.outputs import check_apart
@@ -25,7 +26,9 @@ def tune(
     data: DataArgument,
     out: Annotated[
         Path,
-        typer.Option("--out", "-o", metavar="STUDY", help="folder of the study; one that is there is gone on with"),
+        typer.Option(
+            "--out", "-o", metavar="STUDY", parser=named, help="folder of the study; one that is there is gone on with"
+        ),
     ],
     trials: Annotated[int, typer.Option(min=1, help="how many more")] = 20,
     search: Annotated[
@@ -42,7 +45,9 @@ def tune(
     seed: Annotated[
         int | None,
         typer.Option(
-            min=0, help="seed of the choice of rows, of training and of the search; default: random_state, or 0"
+            min=0,
+            max=2**63 - 1,
+            help="seed of the choice of rows, of training and of the search; default: random_state, or 0",
         ),
     ] = None,
     preset: Annotated[str, typer.Option(help="settings that are not searched")] = "default",

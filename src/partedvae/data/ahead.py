@@ -42,7 +42,7 @@ def ahead(work: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Res
     if sys.platform != "linux" or multiprocessing.current_process().daemon:
         yield from map(work, tasks)
         return
-    n_processes = min(_MOST, cpu_count())
+    n_processes = min(_MOST, max(1, idle_cores()))
     tasks, sent = iter(tasks), deque[Task]()
     pool = ProcessPoolExecutor(n_processes, multiprocessing.get_context("fork"), _begin, (work,))
     try:
@@ -55,6 +55,14 @@ def ahead(work: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Res
     finally:
         pool.shutdown(cancel_futures=True)
     yield from map(work, chain(sent, tasks))
+
+
+def idle_cores() -> int:
+    """How many this process does not compute with: those that torch has no thread for, or all but beside a GPU's."""
+    torch = sys.modules.get("torch")  # who has not loaded it does not compute
+    if torch is None or torch.accelerator.is_available():
+        return int(cpu_count())
+    return int(cpu_count()) - int(torch.get_num_threads())
 
 
 def _results(pool: ProcessPoolExecutor, tasks: Iterator[Any], sent: deque[Any], most: int) -> Iterator[Any]:

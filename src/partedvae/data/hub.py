@@ -71,6 +71,8 @@ def read_hub(source: str, reading: Reading) -> Dataset:
     Raises:
         DataError: there is no such data set or part, no column of pictures or numbers, or more than one of pictures.
     """
+    if not source:
+        raise DataError("hf: names no data set, as hf:NAME does.")
     require("datasets", "hub", f"{source} is a Hugging Face data set")
     part = _one_part(_opened(source, reading), source, reading.split)
     features = part.features

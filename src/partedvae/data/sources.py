@@ -198,7 +198,8 @@ _FILES: dict[str, Kind] = {
 def _sized(data: Dataset, reading: Reading) -> Dataset:
     """The pictures of a source that has no size of its own to choose, at the size asked for."""
     size, x = reading.size, data.x
-    if size is None or x.shape[1:3] == size:
+    first = len(x.shape) == 4 and x.shape[1] <= MOST_CHANNELS  # as Layout takes them
+    if size is None or x.shape[1:3] == size or (first and x.shape[2:] == size):
         return data
     if len(x.shape) == 2:
         raise DataError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import math
 from collections.abc import Iterable, Iterator
@@ -90,10 +91,15 @@ class Stream:
         """
         from datasets.distributed import split_dataset_by_node
 
-        shuffled = self._part.shuffle(seed=seed, buffer_size=_SHUFFLED)
+        shuffled = self._part.shuffle(seed=seed, buffer_size=_SHUFFLED, **self._of_one_file())
         share = split_dataset_by_node(shuffled, rank=rank, world_size=world_size)
         share.set_epoch(number)  # only now, since dividing starts again from epoch 0
         yield from self._decoded_parts(islice(self._read(_endless(share)), self.share(world_size)), n_rows)
+
+    def _of_one_file(self) -> dict[str, int]:
+        """That there is nothing to mix with: after what several threads have read, the library waits five seconds."""
+        known = "max_buffer_input_shards" in inspect.signature(self._part.shuffle).parameters
+        return {"max_buffer_input_shards": 1} if known and self._part.num_shards == 1 else {}
 
     def _read(self, examples: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         """The rows, or one error that names the source: the library's own are of many kinds, and may not."""
