@@ -48,9 +48,10 @@ def main() -> None:
 def lines(found: Mapping[str, Any]) -> list[str]:
     """A paragraph and a table for docs/performance.md."""
     return [
-        f"Of {_MANY:,} pictures of a stream or more, other processes decode all, ahead of the step. That leaves the "
-        "process that trains free; on two cores, which training fills, it is no faster for it. Without a model "
-        f"(`{found['command']}`, {found['machine']['threads']} cores of {found['machine']['processor']}):",
+        f"Of {_MANY:,} pictures of a stream or more, other processes decode all, ahead of the step: one, or as many as "
+        "there are cores that training leaves. The process that trains is then free of it. Without a model, decoded by "
+        f"as many as there are cores (`{found['command']}`, {found['machine']['threads']} cores of "
+        f"{found['machine']['processor']}):",
         "",
         "| pictures | a second, by the process that reads | by others, times as many | of that time it is busy |",
         "|---|---|---|---|",

@@ -285,8 +285,8 @@ def test_pictures_of_another_range_are_refused(tmp_path: Path) -> None:
     x = np.random.default_rng(0).uniform(0, 16, size=(60, 8, 8))
     PartedVAE(u_dim=2, z_dim=2, hidden_dim=16, max_epochs=1, random_state=0).fit(x, np.arange(60) % 2).save(tmp_path)
     refused = call("predict", tmp_path, "digits", "-o", tmp_path / "p.csv")
-    assert refused.returncode == 2
-    assert "up to 255; fit saw pictures in [" in refused.stderr
+    assert refused.returncode == 1
+    assert "digits: X goes from 0 up to 255; fit saw pictures in [" in refused.stderr
 
 
 def test_what_a_prediction_leaves_out_is_said_and_an_output_is_looked_at_first(run: Path, tmp_path: Path) -> None:
