@@ -73,7 +73,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After each epoch of Parquet the library waits some seconds, so that a process which ends then ends cleanly."""
+    """After an epoch of several Parquet files the library waits some seconds: a process that ends then ends cleanly."""
     import datasets
 
     monkeypatch.setattr(datasets.config, "SLEEP_TIME_ON_THREADS_SHUTDOWN", 0, raising=False)

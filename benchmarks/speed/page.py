@@ -69,8 +69,8 @@ def page(found: Mapping[str, Any]) -> str:
         "## Data that are not in memory",
         "",
         "Of the default at 64×64, by the median step. What comes before and after an epoch is not in it: of Parquet "
-        "the first ten thousand pictures are read, among which the next one is drawn, and at the end the library that "
-        "reads it waits for five seconds, whatever its length.",
+        "the first ten thousand pictures are read, among which the next one is drawn, and at the end of several files "
+        "the library that reads them waits for five seconds, whatever their length.",
         "",
         "| read as needed | of the pictures a second from memory |",
         "|---|---|",
