@@ -242,7 +242,7 @@ def test_what_a_killed_process_leaves_is_decoded_all_the_same(streamed: Dataset,
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_run_whose_processes_are_all_told_to_stop_goes_on_later(
+def test_a_run_whose_processes_are_all_told_to_stop_leaves_a_checkpoint(
     source: str, number: int, status: int, tmp_path: Path
 ) -> None:
     options = [*QUICK, "--set", "batch_size=8", "--checkpoint-minutes", "0"]

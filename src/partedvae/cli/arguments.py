@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+LARGEST_SEED = 2**63 - 1
+
 
 def named(text: str) -> Path:
     """A path that was typed; an empty one, which a shell makes of a variable that is not set, would be this folder.
@@ -29,7 +31,7 @@ RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="the folder tha
 CsvOption = Annotated[Path, typer.Option("-o", "--output", metavar="FILE.csv", help="table to write")]
 PngOption = Annotated[Path, typer.Option("-o", "--output", metavar="FILE.png", help="picture to write")]
 CountOption = Annotated[int, typer.Option("-n", min=1, help="how many")]
-SeedOption = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="seed of what is drawn")]
+SeedOption = Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="seed of what is drawn")]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="show nothing")]
 
 LabelsOption = Annotated[int | None, typer.Option(min=1, help="keep this many labels, in the classes' proportions")]

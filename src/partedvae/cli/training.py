@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from partedvae.cli.arguments import (
+    LARGEST_SEED,
     ConfigOption,
     DataArgument,
     LabelsOption,
@@ -43,7 +44,7 @@ def train(
     seed: Annotated[
         int | None,
         typer.Option(
-            min=0, max=2**63 - 1, help="seed of the choice of rows and of training; default: random_state, or 0"
+            min=0, max=LARGEST_SEED, help="seed of the choice of rows and of training; default: random_state, or 0"
         ),
     ] = None,
     preset: Annotated[str, typer.Option(help="default, paper, paper-mnist, paper-dsprites, paper-celeba")] = "default",

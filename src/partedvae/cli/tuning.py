@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from partedvae.cli.arguments import (
+    LARGEST_SEED,
     ConfigOption,
     DataArgument,
     LabelsOption,
@@ -46,7 +47,7 @@ def tune(
         int | None,
         typer.Option(
             min=0,
-            max=2**63 - 1,
+            max=LARGEST_SEED,
             help="seed of the choice of rows, of training and of the search; default: random_state, or 0",
         ),
     ] = None,
