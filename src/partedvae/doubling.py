@@ -18,9 +18,9 @@ class Doubling(nn.ConvTranspose2d):
 
     - The bias is added to what the convolution gives: of one that is handed to torch, the library that it asks computes
       the gradient in a slow loop where channels come last.
-    - To one channel, as grey pictures have, that library takes several times what the multiplications need; and so
-      do those of GPUs to a few, where the step is compiled. They are one product of matrices then, whose sixteen
-      numbers for each place are added up where they fall.
+    - To one channel, as grey pictures have, that library takes several times what the multiplications need, and less to
+      four, which are the pixels of 2×2. GPUs' libraries are slow to a few channels, too, where the step is compiled: it
+      is one product of matrices then, whose sixteen numbers for each place are added up where they fall.
     - Compiled for a GPU, the gradient of the weights is a product of matrices in small batches.
 
     >>> import torch
@@ -39,7 +39,8 @@ class Doubling(nn.ConvTranspose2d):
         if as_products(x, self.out_channels):
             image = summed(x.movedim(1, -1) @ self.weight.flatten(1), self.out_channels, self.more)
         elif self.out_channels == 1 and x.device.type == "cpu":
-            image = _ToOneChannel.apply(x, self.weight.to(x.dtype), self.more)
+            image = _to_one_channel(x, self.weight, self.more)
+            return image + self.bias.to(image.dtype)[:, None, None]
         elif gradients_as_products(x, x.shape[0] * x.shape[2] * x.shape[3]):
             image = _Doubled.apply(x, self.weight, self.more)
         else:
@@ -47,26 +48,15 @@ class Doubling(nn.ConvTranspose2d):
         return image.add_(self.bias.to(image.dtype)[:, None, None])
 
 
-class _ToOneChannel(torch.autograd.Function):
-    """The transposed convolution to one channel; its gradients are torch's, which are fast."""
+def _to_one_channel(x: Tensor, weight: Tensor, more: tuple[int, int]) -> Tensor:
+    """The transposed convolution to one channel as one of 2×2 and stride 1 to four, the pixels of blocks of 2×2.
 
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, more: tuple[int, int]) -> Tensor:
-        ctx.save_for_backward(x, weight)
-        ctx.more = more
-        size = STRIDE * x.shape[2] + more[0], STRIDE * x.shape[3] + more[1]
-        with torch.autocast("cpu", enabled=False):
-            falling = weight.flatten(1).T @ x.flatten(2)
-            return F.fold(falling, size, SIDE, padding=PADDING, stride=STRIDE)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
-        x, weight = ctx.saved_tensors
-        of_x, of_weight, _ = torch.ops.aten.convolution_backward(
-            gradients[0], x, weight, None, [STRIDE] * 2, [PADDING] * 2, [1, 1], True, list(ctx.more), 1,
-            [*ctx.needs_input_grad[:2], False],
-        )  # fmt: skip
-        return of_x, of_weight, None
+    Blocks begin one pixel before the picture, which the padding cuts off.
+    """
+    of_blocks = weight.reshape(-1, 2, 2, 2, 2).permute(0, 2, 4, 1, 3).reshape(-1, 4, 2, 2)
+    framed = F.pixel_shuffle(F.conv_transpose2d(x, of_blocks), STRIDE)
+    height, width = (STRIDE * side + odd for side, odd in zip(x.shape[2:], more, strict=True))
+    return framed[..., PADDING : PADDING + height, PADDING : PADDING + width]
 
 
 class _Doubled(torch.autograd.Function):
