@@ -20,11 +20,14 @@ from command_line import QUICK, call
 from partedvae import PartedVAE
 from partedvae.data import cache as cache_module
 from partedvae.data import dsprites, shapes3d
+from partedvae.report import page
+from partedvae.report.sections.training import training
 from picture_files import save
 
 Array = NDArray[Any]
 
 torch.set_num_threads(1)
+os.environ["OMP_NUM_THREADS"] = "1"  # of the programs that tests start
 
 # How long an example takes is the machine's affair, which may be busy.
 settings.register_profile("partedvae", deadline=None)
@@ -99,6 +102,12 @@ def table_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert done.returncode == 0, done.stderr
     assert done.stdout == done.stderr == ""
     return folder / "run"
+
+
+@pytest.fixture
+def short_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The report of a run, which takes seconds and has tests of its own, says no more than how training went."""
+    monkeypatch.setattr(page, "all_sections", lambda subject: [training(subject)])
 
 
 @pytest.fixture

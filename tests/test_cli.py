@@ -21,6 +21,8 @@ from partedvae.data import load
 from partedvae.labels import Attribute
 from partedvae.tables import label_named
 
+pytestmark = pytest.mark.usefixtures("short_report")
+
 
 def test_a_run_holds_everything_it_should(run: Path) -> None:
     names = {path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file()}

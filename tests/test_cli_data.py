@@ -14,6 +14,8 @@ from PIL import Image
 from command_line import QUICK, call, suggested
 from picture_files import save
 
+pytestmark = pytest.mark.usefixtures("short_report")
+
 
 def test_a_folder_of_pictures_trains_and_predicts(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)

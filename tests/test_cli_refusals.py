@@ -16,6 +16,8 @@ from partedvae import PartedVAE
 from partedvae.cli.errors import UsageError
 from partedvae.cli.outputs import writable
 
+pytestmark = pytest.mark.usefixtures("short_report")
+
 
 def test_what_a_command_reads_is_not_written_over(run: Path, tmp_path: Path) -> None:
     table, labels, model = tmp_path / "t.csv", tmp_path / "labels.csv", tmp_path / "run"
