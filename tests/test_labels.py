@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lightning.pytorch import Callback
 from numpy.typing import NDArray
+from sklearn.metrics import get_scorer
 from torch import Tensor
 
 from partedvae import PartedVAE, labels
@@ -74,6 +75,18 @@ def test_soft_labels_of_a_data_frame_name_the_classes(blobs: tuple[Array, Array]
     assert quick().fit(x, pl.DataFrame(soft)).classes_.tolist() == ["cat", "dog"]
 
 
+def test_soft_labels_of_columns_in_any_order_are_scored_by_scikit_learn(blobs: tuple[Array, Array]) -> None:
+    """Which takes the columns of probabilities to be in the order of the classes."""
+    x, y = blobs
+    animal = np.array(["cat", "dog"])[y]
+    frame = pd.DataFrame({"dog": 0.1 + 0.8 * y, "cat": 0.9 - 0.8 * y})
+    model = quick(max_epochs=40).fit(x, frame)
+    assert model.classes_.tolist() == ["cat", "dog"]
+    by_hand = -np.log(model.predict_proba(x)[np.arange(len(y)), y]).mean()
+    assert get_scorer("neg_log_loss")(model, x, animal) == pytest.approx(-by_hand)
+    assert model.score(x, frame) == model.score(x, animal) > 0.9
+
+
 def test_lists_of_probabilities_are_learned_from_like_arrays_of_them() -> None:
     given = [[0.2, 0.8], [math.nan, math.nan], [1.0, 0.0]]
     as_list, as_array = soft(given), soft(np.array(given))
@@ -93,10 +106,18 @@ def test_probabilities_may_be_whole_or_missing_in_any_form() -> None:
     assert soft([[1, None], [0, 1]]) is None
 
 
-def test_probabilities_of_one_row_that_are_not_all_are_named() -> None:
+@pytest.mark.parametrize(
+    ("row", "wrong"),
+    [
+        ([0.2, 0.2], r"sum to 0\.4, not 1, at row 4"),
+        ([1.2, -0.2], r"are negative, -0\.2, at row 4"),
+        ([0.5, np.nan], "are missing for some classes only, at row 4"),
+    ],
+)
+def test_probabilities_of_one_row_that_are_not_all_are_named(row: list[float], wrong: str) -> None:
     y = np.full((6, 2), 0.5)
-    y[0], y[4] = np.nan, [0.2, 0.2]
-    with pytest.raises(ValueError, match=r"y has probabilities of classes that sum to 0\.4, not 1, at row 4"):
+    y[0], y[4] = np.nan, row
+    with pytest.raises(ValueError, match=f"y has probabilities of classes that {wrong}"):
         quick().fit(np.eye(6), y)
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import csv
+import signal
+import subprocess
+import sys
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -106,6 +109,7 @@ def test_a_score_counts_surprise_and_leakage_alike() -> None:
         ("learning=1:2", "There is no setting 'learning'"),
         ("u_dim=0:3", "u_dim=0"),
         ("prior=mixture,banana", "prior='banana'"),
+        ("class_prior=uniform,[0.5,0.5]", "lists are not searched"),
     ],
 )
 def test_what_cannot_be_searched_is_refused_by_name(option: str, message: str) -> None:
@@ -154,10 +158,59 @@ def test_the_command_line(tmp_path: Path) -> None:
     assert "--search lr=5:1" in wrong.stderr
 
 
-def test_a_question_mark_would_be_the_end_of_a_databases_name(parts: tuple[Dataset, Dataset], tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="question mark"):
-        search(tmp_path / "why?", *parts, SMALL, SPACE, 1)
-    assert not list(tmp_path.iterdir())
+@pytest.mark.parametrize("name", ["why?", "50%20off", "{SCHEMA_VERSION}"])
+def test_a_study_may_lie_in_a_folder_of_any_name(parts: tuple[Dataset, Dataset], tmp_path: Path, name: str) -> None:
+    search(tmp_path / name, *parts, SMALL, SPACE, 1)
+    assert {path.name for path in (tmp_path / name).iterdir()} == {"study.db", "best.yaml", "trials.csv"}
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_the_best_settings_are_those_beside_any_preset(parts: tuple[Dataset, Dataset], tmp_path: Path) -> None:
+    usual = Config().gamma_zc
+    search(tmp_path, *parts, SMALL, read_space([f"gamma_zc={usual}"]), 1)
+    assert gather("paper", None, [], {}).gamma_zc != usual
+    assert gather("paper", tmp_path / "best.yaml", [], {}).gamma_zc == usual
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_search_that_is_stopped_leaves_what_it_has_found(number: int, status: int, tmp_path: Path) -> None:
+    words = ["digits", "--labels-per-class", "5", "--epochs", "1", "--set", "hidden_dim=8", "--search", "lr=1e-3:1e-2"]
+    program = f"""
+import os, signal
+from partedvae import cli, tuning
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+judged, asked = tuning.judged, []
+
+def judged_once(*given):
+    asked.append(True)
+    if len(asked) == 2:
+        os.kill(os.getpid(), {number:d})
+    return judged(*given)
+
+tuning.judged = judged_once
+cli.main(["tune", "--out", "study", *{words}])
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert ended.returncode == status, ended.stderr
+    first, *last = [line for line in ended.stderr.splitlines() if "trial" in line or "study" in line or "stop" in line]
+    assert first.startswith("trial 0: score")
+    assert last == [
+        "study/best.yaml has the best settings so far. The same command goes on with the study.",
+        "partedvae: stopped.",
+    ]
+    assert "Traceback" not in ended.stderr
+    assert gather("default", tmp_path / "study" / "best.yaml", [], {}).hidden_dim == 8
+    study = optuna.load_study(study_name=None, storage=f"sqlite:///{tmp_path / 'study' / 'study.db'}")
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE", "FAIL"]
+
+
+def test_a_file_is_no_folder_for_a_study(parts: tuple[Dataset, Dataset], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("kept")
+    with pytest.raises(RunError, match=r"--out .*file: is a file, not a folder\."):
+        search(tmp_path / "file", *parts, SMALL, SPACE, 1)
 
 
 def test_a_study_is_not_gone_on_with_with_other_choices(parts: tuple[Dataset, Dataset], tmp_path: Path) -> None:

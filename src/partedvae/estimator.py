@@ -69,7 +69,8 @@ class PartedVAE(Predicts, Encodes, Generates, BaseEstimator):  # type: ignore[mi
             is not saved either.
 
     Attributes:
-        classes_: the classes; a list of arrays if there are several attributes.
+        classes_: the classes in order, or in that of the data set that they are of; a list of arrays if there are
+            several attributes.
         attributes_: name and classes of each attribute.
         history_: one record an epoch with every term of the loss, and the KLs behind them in nats, by name.
         net_: the torch module, a :class:`partedvae.model.PartedModel`.

@@ -173,18 +173,32 @@ def soft(y: object) -> tuple[Array, Attribute] | None:
         return None
     known = ~np.isnan(array).all(axis=1)
     rows = array[known]
-    if not len(rows) or not (rows >= 0).all():
+    proper = (rows >= 0).all(axis=1) & np.isclose(rows.sum(axis=1), 1, atol=1e-3)
+    if not proper.any():
         return None
-    whole = np.isclose(rows.sum(axis=1), 1, atol=1e-3)
-    if not whole.all():
-        if (rows % 1 != 0).any() and 2 * whole.sum() > len(rows):  # some other table of floats holds no classes either
-            row = np.flatnonzero(known)[~whole][0]
-            raise ValueError(f"y has probabilities of classes that sum to {array[row].sum():g}, not 1, at row {row}.")
+    if not proper.all():
+        # Some other table of floats holds no classes either; most rows of this one say what it is.
+        if (np.nan_to_num(rows) % 1 != 0).any() and 2 * proper.sum() > len(rows):
+            _refuse_improper(array, int(np.flatnonzero(known)[~proper][0]))
         return None
-    names = list(getattr(y, "columns", []))
+    names = _names(y)
     probabilities = np.zeros(array.shape, dtype=np.float32)
     probabilities[known] = rows / rows.sum(axis=1, keepdims=True)
-    return probabilities, Attribute("class", np.array(names) if names else np.arange(array.shape[1]))
+    # In order, as scikit-learn takes classes and the columns of probabilities to be.
+    classes, order = np.unique(np.array(names) if names else np.arange(array.shape[1]), return_index=True)
+    return probabilities[:, order], Attribute("class", classes)
+
+
+def _refuse_improper(probabilities: Array, row: int) -> None:
+    """Say what keeps a row from being class probabilities."""
+    values = probabilities[row]
+    if np.isnan(values).any():
+        wrong = f"are missing for some classes only, at row {row}: give all of them, or none if it has no label"
+    elif (values < 0).any():
+        wrong = f"are negative, {values[values < 0][0]:g}, at row {row}"
+    else:
+        wrong = f"sum to {values.sum():g}, not 1, at row {row}"
+    raise ValueError(f"y has probabilities of classes that {wrong}.")
 
 
 def _as_floats(table: Array) -> Array:
@@ -280,10 +294,7 @@ def _as_array(y: Any) -> Array:
             _refuse_written_out(y)
         return y
     if hasattr(y, "columns"):  # a data frame of pandas or Polars
-        twice = first_repeated([str(name) for name in y.columns])
-        if twice is not None:
-            raise ValueError(f"y has two columns that are called {twice!r}.")
-        return np.stack([_as_array(y[name]) for name in y.columns], axis=1)
+        return np.stack([_as_array(y[name]) for name in _names(y)], axis=1)
     for way in ("tolist", "to_list"):  # a column of theirs: its own numbers, not floats where some are missing
         if hasattr(y, way):
             y = getattr(y, way)()
@@ -291,6 +302,15 @@ def _as_array(y: Any) -> Array:
     plain = np.empty(array.size, dtype=object)
     plain[:] = [label.item() if isinstance(label, np.generic) else label for label in array.flat]
     return plain.reshape(array.shape)
+
+
+def _names(y: Any) -> list[Any]:
+    """Of the columns, if they have names."""
+    names = list(getattr(y, "columns", []))
+    twice = first_repeated([str(name) for name in names])
+    if twice is not None:
+        raise ValueError(f"y has two columns that are called {twice!r}.")
+    return names
 
 
 def _warn_of_written_out(classes: Array, called: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,7 +17,8 @@ import torch
 import yaml
 from lightning.pytorch.callbacks import Callback
 from optuna.exceptions import OptunaError
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import URL
 from sqlalchemy.exc import SQLAlchemyError
 
 from partedvae.config import Config, to_json
@@ -106,6 +108,8 @@ def read_space(searched: Sequence[str]) -> Space:
                 raise SettingError(f"{said}: should be key=low:high, two numbers, the smaller first.")
             space[name] = Range(*ends)
         else:
+            if "[" in text:
+                raise SettingError(f"{said}: lists are not searched.")
             ends = [parse_value(value, said) for value in text.split(",")]
             space[name] = Choices(ends)
         for value in ends:
@@ -140,6 +144,8 @@ def search(
 ) -> optuna.Study:
     """Run trials, and leave ``best.yaml`` and ``trials.csv`` in ``folder``; a study that is there is gone on with.
 
+    The two are written after each trial, so that a search that is stopped leaves what it has found.
+
     Args:
         folder: of the study.
         training: what each trial learns from; its labels are those that training may see.
@@ -151,19 +157,20 @@ def search(
         verbose: say how each trial ended.
 
     Raises:
-        RunError: too few labels are held out, the study is of other data or settings, or ``storage`` cannot be used.
+        RunError: too few labels are held out, the study is of other data or settings, or ``folder`` or ``storage``
+            cannot be used.
         ModelFileError: the file of the study cannot be used.
         SettingError: the study is of other choices.
         RuntimeError: every trial failed.
     """
     _check_enough(held_out)
-    if storage is None and "?" in str(folder.resolve()):
-        raise RunError(f"--out {folder}: a database cannot lie in a folder with a question mark in its name.")
+    if folder.exists() and not folder.is_dir():
+        raise RunError(f"--out {folder}: is a file, not a folder.")
     if (folder / RUN).exists():
         raise RunError(f"--out {folder}: holds a run. A study needs a folder of its own.")
     if storage is None:
         folder.mkdir(parents=True, exist_ok=True)
-    with _quiet_optuna(verbose):
+    with _quiet_optuna():
         study = _begun_or_new(folder, storage)
         folder.mkdir(parents=True, exist_ok=True)  # of a database that cannot be used nothing is left
         choices = {name: part.values if isinstance(part, Choices) else None for name, part in space.items()}
@@ -175,6 +182,7 @@ def search(
         study.optimize(
             lambda trial: _score(trial, training, held_out, settings, space),
             n_trials=n_trials,
+            callbacks=[lambda study, trial: _leave(folder, study, trial, settings, space, verbose)],
         )
     if not study.get_trials(states=(TrialState.COMPLETE,)):
         reasons = [trial.user_attrs[_REASON] for trial in study.trials if _REASON in trial.user_attrs]
@@ -182,11 +190,28 @@ def search(
         raise RuntimeError(
             f"No trial was finished: all diverged or were stopped early. Narrow --search, or try more.{last}"
         )
-    best = to_json(Config.checked({**settings.model_dump(), **study.best_params}))
-    chosen = {name: value for name, value in best.items() if value != to_json(Config())[name]}
-    write_whole(folder / BEST, lambda path: path.write_text(yaml.safe_dump(chosen, sort_keys=False), encoding="utf-8"))
-    write_whole(folder / TRIALS, lambda path: write_csv(path, *_table(study, list(space))))
     return study
+
+
+def _leave(
+    folder: Path, study: optuna.Study, trial: FrozenTrial, settings: Config, space: Space, verbose: bool
+) -> None:
+    """Write what has been found so far, and say how a trial ended if that is asked for."""
+    write_whole(folder / TRIALS, lambda path: write_csv(path, *_table(study, list(space))))
+    ended = trial.user_attrs.get(_REASON, "stopped early")
+    if study.get_trials(states=(TrialState.COMPLETE,)):
+        # All settings: a preset may stand beside them, whose own they take the place of.
+        best = yaml.safe_dump(to_json(Config.checked({**settings.model_dump(), **study.best_params})), sort_keys=False)
+        write_whole(folder / BEST, lambda path: path.write_text(best, encoding="utf-8"))
+        if trial.state == TrialState.COMPLETE:
+            ended = f"score {trial.value:.4f}; the best is {study.best_value:.4f}, of trial {study.best_trial.number}"
+    if verbose:
+        print(f"trial {trial.number}: {ended}", file=sys.stderr, flush=True)
+
+
+def n_ended(study: optuna.Study) -> int:
+    """How many trials there are that were judged or stopped early, not those that something else ended."""
+    return len(study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED)))
 
 
 def _begun_or_new(folder: Path, storage: str | None) -> optuna.Study:
@@ -199,7 +224,7 @@ def _begun_or_new(folder: Path, storage: str | None) -> optuna.Study:
     try:
         return optuna.create_study(
             study_name=_STUDY,
-            storage=storage or f"sqlite:///{place.resolve()}",
+            storage=storage or URL.create("sqlite", database=str(place.resolve())).render_as_string(),
             load_if_exists=True,
             direction="minimize",
             pruner=optuna.pruners.MedianPruner(n_warmup_steps=_LOOKS // 3),
@@ -262,6 +287,9 @@ def _score(trial: optuna.Trial, training: Dataset, held_out: Dataset, settings: 
     except (TrainingDivergedError, ValueError) as error:
         trial.set_user_attr(_REASON, str(error))
         raise optuna.TrialPruned(str(error)) from None
+    except SystemExit:  # which Optuna lets pass: the trial would seem to go on for ever
+        trial.study.tell(trial.number, state=TrialState.FAIL)
+        raise
     for name, value in found._asdict().items():
         trial.set_user_attr(name, value)
     return found.score
@@ -294,10 +322,10 @@ def _table(study: optuna.Study, names: list[str]) -> tuple[list[str], list[list[
 
 
 @contextmanager
-def _quiet_optuna(verbose: bool) -> Iterator[None]:
-    """Lines of trials only if they are asked for; no warnings of what is new in Optuna."""
+def _quiet_optuna() -> Iterator[None]:
+    """No lines of Optuna's: how trials end is said here, and a trial that Ctrl-C ends would be a traceback."""
     before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.INFO if verbose else optuna.logging.ERROR)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
         yield
     finally:

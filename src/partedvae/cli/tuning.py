@@ -84,11 +84,17 @@ def tune(
     dataset = load(data, reading)
     plan = plans.make_plan(data, reading, dataset, plans.Choice(labels, labels_per_class, holdout), settings)
     parts = plans.Parts.of(plan, dataset)
-    study = tuning.search(out, parts.training, parts.held_out, settings, space, trials, storage, verbose=not quiet)
+    try:
+        study = tuning.search(out, parts.training, parts.held_out, settings, space, trials, storage, verbose=not quiet)
+    except (KeyboardInterrupt, SystemExit):
+        best = out / tuning.BEST
+        so_far = f"{best} has the best settings so far. " if best.exists() else ""
+        typer.echo(f"{so_far}The same command goes on with the study.", err=True)
+        raise
     if not quiet:
         found = study.best_trial
         typer.echo(
-            f"best of {len(study.trials)} trials: NLL {found.user_attrs['nll']:.4f} nats, z leakage "
+            f"best of {tuning.n_ended(study)} trials: NLL {found.user_attrs['nll']:.4f} nats, z leakage "
             f"{found.user_attrs['leakage']:.4f}, on {len(parts.held_out)} rows"
         )
         typer.echo(f"settings: {out / tuning.BEST} (train --config)")
