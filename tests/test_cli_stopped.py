@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from command_line import QUICK, call
-from partedvae import PartedVAE
+from partedvae import PartedVAE, runs
 from partedvae.checkpoint_files import LAST, PREVIOUS
 
 
@@ -100,6 +100,21 @@ cli.main(["train", "digits", "--labels-per-class", "2", "--out", {str(folder)!r}
     shutil.rmtree(folder / "checkpoints")
     finished = call("train", "digits", "--out", folder, "--resume")
     assert (finished.returncode, "--overwrite" in finished.stderr) == (2, False)  # which would replace a model
+
+
+@pytest.mark.parametrize("option", [[], ["--resume"], ["--overwrite"]])
+def test_two_processes_do_not_train_into_one_folder(option: list[str], run: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(run, tmp_path / "run")
+    with runs.alone_in(folder):
+        before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        refused = call("train", "digits", "--out", folder, *option)
+        assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    said = f"partedvae: --out {folder}: another process trains into it. Wait until it ends, or name another folder.\n"
+    assert (refused.returncode, refused.stderr) == (2, said)
+    assert not (folder / ".lock").exists()
+    (folder / ".lock").touch()  # as kill -9 leaves it
+    assert call("train", "digits", "--out", folder, "--resume", "--quiet").returncode == 0
+    assert not list(folder.glob(".*"))
 
 
 def _unwritable(tmp_path: Path) -> Path:

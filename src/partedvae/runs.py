@@ -8,11 +8,12 @@ import shutil
 import uuid
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 
 from partedvae.checkpoint_files import (
     LAST,
@@ -47,7 +48,7 @@ ENDS = ("test_accuracy_low", "test_accuracy_high")
 
 _OF_TRAINING = ("n_training", "n_labelled", "n_test", "test_accuracy", *ENDS, "test_mse")
 _OF_A_RUN = (RUN, CONFIG, WEIGHTS, HISTORY, METRICS, REPORT, SKIPPED, FIGURES, CHECKPOINTS, LOGS)
-_FAILED = "-failed"
+_FAILED, _LOCK = "-failed", ".lock"
 _LEFT_EARLY = "The run in it was left before its first checkpoint: --overwrite begins it again."
 _SHOWN = 5_000  # of observations that are not in memory, so many are read for the report
 
@@ -96,6 +97,37 @@ def train(
     return figures
 
 
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """A folder, made if need be, that no other process trains into meanwhile; gone again if it is left empty.
+
+    Of processes that train together, the one that writes files asks for all.
+
+    Raises:
+        RunError: another process trains into it.
+    """
+    if not writes_files():
+        yield
+        return
+    created = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / _LOCK, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise RunError(
+            f"--out {folder}: another process trains into it. Wait until it ends, or name another folder."
+        ) from None
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # of a file that is open, which a system may keep until it is closed
+            (folder / _LOCK).unlink(missing_ok=True)
+        lock.release()
+        if created and not any(folder.iterdir()):
+            folder.rmdir()
+
+
 def keep_plan(folder: Path, plan: Plan) -> None:
     """Write ``run.json``: for the first time, or because the data were moved."""
     write_json(folder / RUN, plan.model_dump(mode="json"))
@@ -104,8 +136,6 @@ def keep_plan(folder: Path, plan: Plan) -> None:
 @contextmanager
 def _replacing(folder: Path) -> Iterator[None]:
     """A folder without the files of an earlier run, which come back if the new one fails before it can be resumed."""
-    created = not folder.exists()
-    folder.mkdir(parents=True, exist_ok=True)
     aside = folder / f".replaced-{uuid.uuid4().hex}"
     _move_run(folder, aside)
     try:
@@ -113,8 +143,6 @@ def _replacing(folder: Path) -> Iterator[None]:
     except BaseException:
         if not _has_checkpoint(folder):
             _come_back(aside, folder)
-            if created:
-                folder.rmdir()
         raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)
@@ -228,10 +256,17 @@ def check_free(folder: Path, resume: bool, overwrite: bool) -> None:
     """Refuse a folder that already holds a run, unless it is to be resumed or overwritten.
 
     Raises:
-        RunError: says which option helps.
+        RunError: says which option helps, or that another process trains into it.
     """
     if not writes_files():
         return  # the process that does may have begun to
+    if folder.exists() and not folder.is_dir():
+        raise RunError(f"--out {folder}: is a file, not a folder.")
+    with alone_in(folder) if folder.exists() else nullcontext():
+        _check_free(folder, resume, overwrite)
+
+
+def _check_free(folder: Path, resume: bool, overwrite: bool) -> None:
     if resume or overwrite:
         _restore_replaced(folder)
     if resume:
@@ -246,8 +281,6 @@ def check_free(folder: Path, resume: bool, overwrite: bool) -> None:
                 again = f" {_LEFT_EARLY}" if left_early else ""
                 raise RunError(f"--resume: {error}{again}") from None
         return
-    if folder.exists() and not folder.is_dir():
-        raise RunError(f"--out {folder}: is a file, not a folder.")
     holds_run = (folder / RUN).exists() or (folder / CONFIG).exists() or any(folder.glob(".replaced-*"))
     foreign = next((name for name in _OF_A_RUN if (folder / name).exists()), None)
     if foreign is not None and not holds_run:

@@ -109,15 +109,16 @@ def train(
         _say_what_is_learned(dataset, plan)
         _say_what_is_wrong(dataset.with_labels_of(plan.labelled))
     try:
-        figures = runs.train(
-            out,
-            plan,
-            dataset,
-            resume=resume,
-            verbose=not quiet,
-            trainer_options=options,
-            checkpoint_minutes=checkpoint_minutes,
-        )
+        with runs.alone_in(out):
+            figures = runs.train(
+                out,
+                plan,
+                dataset,
+                resume=resume,
+                verbose=not quiet,
+                trainer_options=options,
+                checkpoint_minutes=checkpoint_minutes,
+            )
     except (KeyboardInterrupt, SystemExit):
         if runs.can_go_on(out):
             typer.echo(f"partedvae train {data} --out {out} --resume goes on from the last checkpoint.", err=True)
