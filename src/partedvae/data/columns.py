@@ -40,6 +40,9 @@ class Table(Protocol):
         What is no number is an error, or, if what cannot be read is to be left out, NaN.
         """
 
+    def fault(self, name: str, row: int) -> str:
+        """What is wrong with a value that is no finite number, in words."""
+
     def stray_text(self, name: str) -> tuple[int, str] | None:
         """Row and text of the first cell that is no number, in a column that seems to be meant for numbers."""
 

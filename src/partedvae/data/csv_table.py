@@ -20,6 +20,7 @@ from partedvae.labels import Attribute
 
 Array = NDArray[Any]
 
+_LARGEST = float(np.finfo(np.float32).max)
 _NAME = re.compile(r"[+-]?0[0-9]|.*_")  # what Python would read as a number, but people write as a name: 007, 1_2
 _WITH_COMMA = re.compile(r"[+-]?[\d.]*\d,\d[\d.,]*(e[+-]?\d+)?", re.IGNORECASE)  # 5,1 or 1.000,5 or 1,000.5
 
@@ -68,20 +69,28 @@ class CsvTable:
         x, rounding = np.empty((self.n_rows, len(names)), dtype=np.float32), Rounding(len(names))
         for place, name in enumerate(names):
             values = _as_floats(self._columns[name])
-            if values is None and reading.skip_bad:
-                found = [_as_floats([cell]) for cell in self._columns[name]]
-                values = np.array([np.nan if one is None else one[0] for one in found])
-            if values is None:
-                row, cell = next((r, c) for r, c in enumerate(self._columns[name]) if _as_floats([c]) is None)
-                what = f"holds {cell!r}, which is no number" if cell else "is blank"
-                raise DataError(
-                    f"{self.path}, {self.place(row)}: column {name} {what}. Mend it; --skip-bad leaves such rows out."
-                )
+            if values is None or not (np.abs(values) <= _LARGEST).all():
+                if not reading.skip_bad:
+                    row = next(r for r in range(self.n_rows) if self.fault(name, r))
+                    raise DataError(
+                        f"{self.path}, {self.place(row)}: column {name} {self.fault(name, row)}. Mend it; --skip-bad "
+                        "leaves such rows out."
+                    )
+                values = np.array([_finite(cell) for cell in self._columns[name]])
             rounding.add(values[:, None], place)
-            with np.errstate(over="ignore"):  # becomes infinity, which fit refuses as it refuses that of the file
-                x[:, place] = values
+            x[:, place] = values
         rounding.require_little(self.path, names)
         return x
+
+    def fault(self, name: str, row: int) -> str:
+        """What keeps a cell from being a finite number of 32 bits, in words; nothing if it is one."""
+        cell = self._columns[name][row]
+        if not cell:
+            return "is blank"
+        if _as_floats([cell]) is None:
+            advice = " (decimals take a point)" if _WITH_COMMA.fullmatch(cell) else ""
+            return f"holds {cell!r}, which is no number{advice}"
+        return f"holds {cell!r}, which is no finite number of 32 bits" if np.isnan(_finite(cell)) else ""
 
     def stray_text(self, name: str) -> tuple[int, str] | None:
         """Seems to be: all cells are numbers, some with commas; or nine of ten are, and of more than twenty values."""
@@ -165,6 +174,12 @@ def _as_floats(cells: Sequence[str]) -> Array | None:
         return np.array([float(cell) for cell in cells])
     except ValueError:
         return None
+
+
+def _finite(cell: str) -> float:
+    """A number of 32 bits, or NaN."""
+    values = _as_floats([cell])
+    return float(values[0]) if values is not None and abs(values[0]) <= _LARGEST else np.nan
 
 
 def _numbers_or_texts(values: list[str]) -> list[Any]:

@@ -66,6 +66,10 @@ class ParquetTable:
         options = (*names, "skip_bad") if reading.skip_bad else names
         return stored_rows("table", self.path, whole, dtype, parts, reading.cache, *options)
 
+    def fault(self, name: str, row: int) -> str:
+        """What is wrong with a value that is no finite number, in words."""
+        return "holds no finite number"
+
     def stray_text(self, name: str) -> None:
         """None: a column has one type."""
 

@@ -164,7 +164,7 @@ def _readable(table: Table, data: Dataset) -> Dataset:
         for row in np.flatnonzero(~np.isfinite(values).all(axis=1)).tolist():
             column = int(np.flatnonzero(~np.isfinite(values[row]))[0])
             named = data.feature_names[column] if data.feature_names else str(column)
-            reason = f"{table.path}, {table.place(start + row)}: column {named} holds no finite number"
+            reason = f"{table.path}, {table.place(start + row)}: column {named} {table.fault(named, start + row)}"
             skipped[start + row] = Skipped(data.ids[start + row], reason)
     if len(skipped) == len(data):
         raise DataError(f"{next(iter(skipped.values())).reason}, and so it is with every other row in some column.")
