@@ -19,6 +19,17 @@ from partedvae.cli.outputs import writable
 pytestmark = pytest.mark.usefixtures("short_report")
 
 
+def test_no_picture_is_drawn_into_a_folder_that_is_learned_from(folder: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert call("train", folder, "--out", run, "--quiet", *QUICK).returncode == 0
+    for command in (("swap", run, folder), ("traverse", run, folder), ("generate", run), ("data", "show", folder)):
+        drawn = folder / "cat" / "drawn.png"
+        done = call(*command, "-o", drawn)
+        assert (done.returncode, drawn.exists()) == (2, False)
+        assert f"-o {drawn}: lies in {folder}, and would be read as part of it." in done.stderr
+    assert call("generate", run, "-n", 2, "-o", tmp_path / "drawn.png").returncode == 0
+
+
 def test_what_a_command_reads_is_not_written_over(run: Path, tmp_path: Path) -> None:
     table, labels, model = tmp_path / "t.csv", tmp_path / "labels.csv", tmp_path / "run"
     table.write_text("a,b,class\n" + "".join(f"{i},{i % 3},{'xy'[i % 2]}\n" for i in range(20)))
@@ -174,6 +185,7 @@ def test_what_cannot_be_written_to_is_one_line(tmp_path: Path) -> None:
         (("predict", "CHECKPOINTS", "digits", "-o", "x.csv"), 1, "Checkpoints are what training goes on from"),
         (("predict", "RUN", "ROWS", "-o", "x.csv"), 1, "rows of 6 numbers: only pictures can be brought to 8×8"),
         (("predict", "RUN", "digits", "-o", "no/such/folder.csv"), 2, "no folder"),
+        (("predict", "RUN", "digits", "-o", "-"), 2, "-o -: results are written to a file"),
         (("predict", "RUN", "digits", "--size", "16", "-o", "x.csv"), 2, "--size: the model knows pictures of 8×8"),
         (("predict", "RUN", "fashion-mnist", "--data-dir", "nowhere", "-o", "x.csv"), 1, "nowhere"),
         (("generate", "RUN", "--label", "cat", "-o", "x.png"), 2, "--label cat"),

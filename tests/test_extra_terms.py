@@ -83,9 +83,12 @@ def test_a_term_sees_the_step(digits: Digits) -> None:
             r"'mine' should give a tensor of one number; it gives a tensor of shape \(64",
         ),
         ({"mine": lambda seen: 3.0}, "it gives float"),
+        ([nothing], "extra_terms should be a dict, from names to functions; it is a list"),
+        ({1: nothing}, "extra_terms: 1: .* should be a name and a function"),
+        ({"mine": "nothing"}, "extra_terms: 'mine': 'nothing' should be a name and a function"),
     ],
 )
-def test_a_term_that_cannot_be_added_is_refused(extra: dict[str, Any], message: str, digits: Digits) -> None:
+def test_a_term_that_cannot_be_added_is_refused(extra: Any, message: str, digits: Digits) -> None:
     x, _, few = digits
     with pytest.raises(ValueError, match=message):
         PartedVAE(**SETTINGS, extra_terms=extra).fit(x, few)

@@ -307,6 +307,19 @@ def test_an_augmentation_that_gives_something_else_is_named(answer: Augmentation
     assert named in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("augment", "message"),
+    [
+        ("flip", "augment='flip': should be a function of observations and a torch.Generator"),
+        (lambda x, _: x.double(), r"augment should give torch\.float32, as it got; it gives torch\.float64"),
+    ],
+)
+def test_an_augmentation_that_cannot_be_is_refused(augment: Any, message: str) -> None:
+    x, y = load_digits(return_X_y=True)
+    with pytest.raises(ValueError, match=message):
+        PartedVAE(**SMALL, augment=augment).fit(x[:200], y[:200])
+
+
 @pytest.mark.parametrize("precision", ["bf16-mixed", "64-true"])
 @pytest.mark.parametrize("flat", [False, True])
 def test_the_default_trains_in_other_precisions(precision: str, flat: bool) -> None:

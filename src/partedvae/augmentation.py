@@ -41,14 +41,18 @@ def changed(x: Tensor, augment: Augmentation, generator: torch.Generator) -> Ten
     """Observations changed by whoever's augmentation, in as many bits as they have: places in 16 are half a pixel off.
 
     Raises:
-        ValueError: it gives something that is not observations like those that it got.
+        ValueError: it is no function, or gives something that is not observations like those that it got.
     """
+    if not callable(augment):
+        raise ValueError(f"augment={augment!r}: should be a function of observations and a torch.Generator.")
     shortens = torch.amp.is_autocast_available(x.device.type)
     with torch.autocast(x.device.type, enabled=False) if shortens else nullcontext():
         found = augment(x, generator)
     if not isinstance(found, Tensor) or found.shape != x.shape:
         what = f"of shape {tuple(found.shape)}" if isinstance(found, Tensor) else f"a {type(found).__name__}"
         raise ValueError(f"augment should give a tensor of the shape that it got, {tuple(x.shape)}; it gives {what}.")
+    if found.dtype != x.dtype:
+        raise ValueError(f"augment should give {x.dtype}, as it got; it gives {found.dtype}.")
     return found
 
 

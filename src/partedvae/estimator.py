@@ -23,7 +23,7 @@ from partedvae.config import Config, preset
 from partedvae.conflicting_labels import warn_of_conflicts
 from partedvae.data.dataset import Dataset
 from partedvae.encoded import Codes, Encodes
-from partedvae.extra_terms import Term
+from partedvae.extra_terms import Term, check_terms
 from partedvae.generated import Generates
 from partedvae.held_out import held_out
 from partedvae.inference import TooFarError
@@ -245,6 +245,7 @@ class PartedVAE(Predicts, Encodes, Generates, BaseEstimator):  # type: ignore[mi
             require_no_unfinished(Path(checkpoints))
         seed = seed_of(self.random_state if begun is None else seed_to_resume(begun, self.random_state))
         config = Config.checked({**self._settings(), "random_state": seed})
+        check_terms(self.extra_terms)
         raw = self._read(X, fitting=True)
         known, attributes = labels_of(X, y, len(raw))
         warn_of_conflicts(raw, known)

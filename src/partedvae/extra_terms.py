@@ -49,6 +49,21 @@ Term = Callable[[Seen], Tensor]
 """From what a step sees to one number, weight included, that is added to the loss."""
 
 
+def check_terms(extra: Mapping[str, Term] | None) -> None:
+    """That terms are functions with names.
+
+    Raises:
+        ValueError: says what they are.
+    """
+    if extra is None:
+        return
+    if not isinstance(extra, Mapping):
+        raise ValueError(f"extra_terms should be a dict, from names to functions; it is a {type(extra).__name__}.")
+    for name, term in extra.items():
+        if not isinstance(name, str) or not callable(term):
+            raise ValueError(f"extra_terms: {name!r}: {term!r} should be a name and a function.")
+
+
 def with_extra(terms: Terms, extra: Mapping[str, Term], seen: Seen) -> Terms:
     """The terms of the objective and the user's, by name.
 

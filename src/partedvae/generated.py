@@ -88,6 +88,8 @@ class Generates(Fitted):
         sizes = {"u": partition.u_size, "z": partition.z_dim}
         if code not in sizes:
             raise ValueError(f"code={code!r}: should be 'u' or 'z'.")
-        if not isinstance(dim, int | np.integer) or not 0 <= dim < sizes[code]:
+        if not isinstance(dim, int | np.integer):
+            raise ValueError(f"dim={dim!r}: should be a whole number.")
+        if not 0 <= dim < sizes[code]:
             raise ValueError(f"dim={dim}: {code} has {sizes[code]} dimensions, counted from 0.")
         return int(dim) if code == "u" else partition.u_size + int(dim)

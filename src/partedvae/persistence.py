@@ -133,6 +133,7 @@ def write_model(folder: Path, saved: SavedModel, net: nn.Module, history: Sequen
 
     Raises:
         ValueError: a name of a class or a column is no text that a file could hold; nothing is written.
+        FileExistsError: the folder is a file.
     """
     contiguous = {name: weight.contiguous() for name, weight in net.state_dict().items()}  # it knows one layout
     weights = save(contiguous, metadata={"format": "pt"})  # which the libraries of Hugging Face ask for
@@ -141,6 +142,8 @@ def write_model(folder: Path, saved: SavedModel, net: nn.Module, history: Sequen
         text = json.dumps(saved.model_dump(mode="json"), indent=2, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
         raise ValueError(f"A class or a column has a name that is no text of UTF-8: {error.object!r}.") from None
+    if folder.exists() and not folder.is_dir():
+        raise FileExistsError(f"{folder} is a file; a model is a folder. Name another.")
     folder.mkdir(parents=True, exist_ok=True)
     # One after the other once all of them are made: of two models, the parts do not fit.
     write_whole(folder / HISTORY, lambda path: _write_history(path, history))

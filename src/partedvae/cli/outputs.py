@@ -37,11 +37,18 @@ def writable(path: Path, *suffixes: str, run: Path | None = None, reads: Sequenc
         raise UsageError(f"-o {path}: is a folder; a file is needed.")
     if (path.exists() and not path.is_file()) or path.absolute().parent in _STREAMS:
         raise UsageError(f"-o {path}: is no file that could be written anew.")
+    if str(path) == "-":
+        raise UsageError("-o -: results are written to a file, not to the screen. Name one.")
     named, path = path, path.resolve() if path.is_symlink() else path
     if not os.access(path.parent, os.W_OK):  # a file is written beside its place first
         raise UsageError(f"-o {named}: the folder {path.parent.resolve()} may not be written to.")
+    read_here = [Path(str(read)) for read in reads if read is not None]
+    if ".png" in suffixes:
+        for source in read_here:
+            if source.is_dir() and path.resolve().is_relative_to(source.resolve()):
+                raise UsageError(f"-o {path}: lies in {source}, and would be read as part of it. Name another file.")
     if path.exists():
-        for source in (Path(str(read)) for read in reads if read is not None):
+        for source in read_here:
             if source.exists() and (path.samefile(source) or path.resolve().is_relative_to(source.resolve())):
                 raise UsageError(f"-o {path}: {source} is read, and would be lost in part or whole. Name another file.")
         if run is not None and _is_of_run(path.resolve(), run.resolve()):

@@ -46,11 +46,13 @@ def generate(
 
     Example: partedvae generate runs/digits --label 3 -n 64 -o threes.png
     """
+    from partedvae import plans
     from partedvae.report.figures import picture_grid
     from partedvae.report.page import save_png
     from partedvae.tables import label_named
 
-    target = writable(output, ".png")
+    learned_from = [plans.read_plan(run).source] if (run / plans.RUN).exists() else []
+    target = writable(output, ".png", reads=learned_from)
     model = _pictures(load_model(run))
     chosen = None if label is None else label_named(model.attributes_, label)
     with waiting("drawing", quiet):
