@@ -1,10 +1,11 @@
 """What each part of the default recipe gives: the default without it, on training rows that were held out.
 
-    python benchmarks/parts.py [--run parts long_run] [--seeds 2] [--jobs 2]
+    python benchmarks/parts.py [--run parts many_labels long_run] [--seeds 2] [--jobs 2]
 
 Fashion-MNIST at 16×16, 256 labels, which a seed chooses. *parts*: of the first 20,000 training pictures a fifth is held
-out, ten epochs. *long_run*: of all of them a tenth, thirty epochs, ``--precision auto``. Writes the tables of
-docs/recipe.md. It may be stopped: of the same commit, runs that are in runs/benchmark are not made again.
+out, ten epochs. *many_labels*: the same with 5,000 labels. *long_run*: of all of them a tenth, thirty epochs,
+``--precision auto``. Writes the tables of docs/recipe.md. It may be stopped: of the same commit, runs that are in
+runs/benchmark are not made again.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import argparse
 import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
@@ -46,6 +48,12 @@ PARTS: Mapping[str, Mapping[str, Any]] = {
     "without labels that join late": {"calibration_fraction": 0.0},
     "without all of them (preset `paper`)": preset("paper"),
 }
+MANY: Mapping[str, Mapping[str, Any]] = {
+    "the default": {},
+    "labelled pictures changed, as if they were few": {"memorised_after": 0},
+    "without consistency": {"consistency": 0.0},
+    "without all of them (preset `paper`)": preset("paper"),
+}
 LONG: Mapping[str, Mapping[str, Any]] = {
     "the default": {},
     "consistency that does not fade": {"consistency_steps": 10**9},
@@ -59,6 +67,7 @@ LONG: Mapping[str, Mapping[str, Any]] = {
 }
 RUNS: Mapping[str, tuple[Mapping[str, Mapping[str, Any]], Callable[[int], Task], str]] = {
     "parts": (PARTS, fashion_to_choose_on, "32-true"),
+    "many_labels": (MANY, partial(fashion_to_choose_on, n_labels=5_000), "32-true"),
     "long_run": (LONG, fashion_of_a_long_run, "auto"),
 }
 """By name: what is changed, the task, and the precision."""

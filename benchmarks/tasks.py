@@ -141,11 +141,11 @@ def _fashion_mnist(size: tuple[int, int], n_labels: int, seed: int, settings: Ma
     )
 
 
-def fashion_to_choose_on(seed: int) -> Task:
+def fashion_to_choose_on(seed: int, n_labels: int = 256) -> Task:
     """Training pictures alone, for what is chosen by looking: a fifth of the first 20,000 in place of test rows."""
     data = load("fashion-mnist", size=_SMALL).take(range(20_000))
     train, held_out = hold_out(data, 0.2, 1)
-    return _of(data.take(train), data.take(held_out), {"max_epochs": 10}, total=256, seed=seed)
+    return _of(data.take(train), data.take(held_out), {"max_epochs": 10}, total=n_labels, seed=seed)
 
 
 def fashion_of_a_long_run(seed: int) -> Task:

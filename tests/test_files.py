@@ -176,6 +176,13 @@ def test_a_model_that_cannot_be_written_leaves_the_one_that_is_there(folder: Pat
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
+def test_a_file_is_no_folder_for_a_model(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("kept")
+    with pytest.raises(FileExistsError, match="file is a file; a model is a folder"):
+        PartedVAE.load(folder).save(tmp_path / "file")
+    assert (tmp_path / "file").read_text() == "kept"
+
+
 def test_weights_say_what_wrote_them(folder: Path) -> None:
     PartedVAE.load(folder).save(folder)
     with safe_open(folder / "model.safetensors", "pt") as file:

@@ -27,7 +27,10 @@ from partedvae.partition import Partition
 from partedvae.scaling import Scaling
 from partedvae.step import Step
 
-SMALL: dict[str, Any] = {"max_epochs": 2, "hidden_dim": 16, "u_dim": 2, "z_dim": 2, "random_state": 0}
+# So short a run is to teach as a long one does.
+SMALL: dict[str, Any] = {
+    "max_epochs": 2, "hidden_dim": 16, "u_dim": 2, "z_dim": 2, "memorised_after": 0, "random_state": 0,
+}  # fmt: skip
 
 
 def noise(seed: int = 0) -> torch.Generator:
@@ -297,6 +300,27 @@ def test_features_with_a_label_are_learned_as_they_are_unless_someone_says_how_t
     labelled, others = seen[0].flatten(1)[:10], seen[0].flatten(1)[10:]
     alike = [torch.isclose(rows[:, None], known.flatten(1)).all(dim=2).any(dim=1).all() for rows in (labelled, others)]
     assert [bool(all_are) for all_are in alike] == [kept, False]
+
+
+@pytest.mark.parametrize(
+    ("n_labelled", "batch_size", "epochs", "changes"),
+    [(10, 64, 9, False), (10, 64, 10, True), (64, 32, 9, False), (64, 32, 10, True), (64, 16, 10, True)],
+)
+def test_labelled_pictures_are_changed_if_a_run_shows_them_often(
+    n_labelled: int, batch_size: int, epochs: int, changes: bool
+) -> None:
+    """Here from ten times on; of 64 rows each epoch shows 64 labelled ones, or all there are in each step."""
+    x, y = load_digits(return_X_y=True)
+    few = np.where(np.arange(64) < n_labelled, y[:64], -1)
+    sizes: set[int] = set()
+
+    def noted(batch: Tensor, generator: torch.Generator) -> Tensor:
+        sizes.add(len(batch))
+        return batch
+
+    settings = SMALL | {"max_epochs": epochs, "batch_size": batch_size, "memorised_after": 10}
+    PartedVAE(**settings, calibration_fraction=0.0, augment=noted).fit(x[:64].reshape(64, 8, 8), few)
+    assert sizes == {batch_size + (min(n_labelled, batch_size) if changes else 0)}
 
 
 @pytest.mark.parametrize(("answer", "named"), [(lambda x, _: x[:, :3], "(128, 3)"), (lambda x, _: None, "NoneType")])

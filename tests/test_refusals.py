@@ -128,8 +128,11 @@ def test_whole_numbers_are_asked_for_where_things_are_counted(fitted: PartedVAE,
         fitted.sample(half)
     with pytest.raises(ValueError, match=r"n=2\.5: should be a whole number"):
         fitted.suggest(x, half, y=few)
-    with pytest.raises(ValueError, match=r"dim=2\.5: z has"):
-        fitted.traverse(x[:2], "z", half)
+    for dim in (half, "0"):
+        with pytest.raises(ValueError, match=f"dim={dim!r}: should be a whole number"):
+            fitted.traverse(x[:2], "z", dim)
+    with pytest.raises(ValueError, match="dim=3: z has 3 dimensions, counted from 0"):
+        fitted.traverse(x[:2], "z", 3)
     of_numpy: Any = np.int64(2)
     assert len(fitted.sample(of_numpy)) == 2
 

@@ -98,6 +98,12 @@ class Config(BaseModel):
         description="steps for which consistency counts; over as many more it fades, before wrong guesses confirm each "
         "other",
     )
+    memorised_after: int = Field(
+        150,
+        ge=0,
+        description="labelled pictures that a run shows less often are shown as they are; more often, they would be "
+        "learned by heart, and are changed and blended where consistency is asked for; 0: always",
+    )
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] | Auto = Field(
         "auto",
         description="share of each label that is spread over all classes; auto: 0.1 for features without an augment, "

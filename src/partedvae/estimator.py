@@ -117,6 +117,7 @@ class PartedVAE(Predicts, Encodes, Generates, BaseEstimator):  # type: ignore[mi
         supervised: bool = _DEFAULT.supervised,
         consistency: float | str = _DEFAULT.consistency,
         consistency_steps: int = _DEFAULT.consistency_steps,
+        memorised_after: int = _DEFAULT.memorised_after,
         label_smoothing: float | str = _DEFAULT.label_smoothing,
         labelled_dropout: float | str = _DEFAULT.labelled_dropout,
         balance_labels: bool = _DEFAULT.balance_labels,
@@ -163,6 +164,7 @@ class PartedVAE(Predicts, Encodes, Generates, BaseEstimator):  # type: ignore[mi
         self.supervised = supervised
         self.consistency = consistency
         self.consistency_steps = consistency_steps
+        self.memorised_after = memorised_after
         self.label_smoothing = label_smoothing
         self.labelled_dropout = labelled_dropout
         self.balance_labels = balance_labels

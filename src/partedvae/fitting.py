@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader
 
 from partedvae import compiling, memory, precision, processes
 from partedvae.augmentation import Augmentation
-from partedvae.batches import Batch, Observations, training_loader, validation_loader
+from partedvae.batches import Batch, Observations, known_rows, training_loader, validation_loader
 from partedvae.checkpoint_files import MINUTES, CheckpointError
 from partedvae.checkpoints import Checkpoints, KeepBest, StopEarly, SyncedFiles
 from partedvae.compiling import CompileError
@@ -131,7 +131,8 @@ def fit(
             raise ValueError("compile is for one process: what several tell each other within a step is not compiled.")
         loader = _loader(training, config, seed, trainer)
         n_batches = _batches(loader, options.get("limit_train_batches"))
-        schedule = Schedule.of(config, n_batches * config.max_epochs)
+        n_steps = n_batches * config.max_epochs
+        schedule = Schedule.of(config, n_steps)
         waiting = _waiting(training, loader, model.partition.n_attributes)
         module = Training(
             model,
@@ -145,6 +146,7 @@ def fit(
             waiting,
             fingerprint(training),
             compiled,
+            _times_shown(training, config.batch_size * trainer.world_size, n_steps),
         )
         if trainer.precision == "64-true":
             module.double()  # before a checkpoint of 64 bits is read, which Lightning would read into 32
@@ -231,6 +233,11 @@ def _batches(loader: DataLoader[Batch] | StreamLoader, limit: float | None) -> i
     if limit is None:
         return len(loader)
     return int(len(loader) * limit) if isinstance(limit, float) else min(limit, len(loader))
+
+
+def _times_shown(training: Observations, batch_size: int, n_steps: int) -> float:
+    """How often each labelled observation is shown in a run, as many of them beside the others in each step."""
+    return n_steps * min(1.0, batch_size / max(1, int(known_rows(training.labels).sum())))
 
 
 def _waiting(training: Observations, loader: DataLoader[Batch] | StreamLoader, n_attributes: int) -> Waiting | None:

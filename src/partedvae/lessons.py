@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -48,21 +49,24 @@ class Lesson:
 class Lessons:
     """Makes them: labels are smoothed, observations changed and blended, hidden units left out.
 
-    Labelled pictures are changed and blended too: few as they are, they would be learned by heart. Features are not,
-    unless someone says how: which class a row is of may lie in how its values go together, and that the label vouches
-    for.
+    Labelled pictures are changed and blended too, if they are so few that they would be learned by heart. Features are
+    not, unless someone says how: which class a row is of may lie in how its values go together, and that the label
+    vouches for.
 
     Args:
         model: its layout, scaling and encoder.
         config: how much of each.
         augment: how observations are changed, or as suits their shape.
+        times_shown: how often the run shows each labelled observation.
     """
 
-    def __init__(self, model: PartedModel, config: Config, augment: Augmentation | None) -> None:
+    def __init__(
+        self, model: PartedModel, config: Config, augment: Augmentation | None, times_shown: float = math.inf
+    ) -> None:
         self._model, self._config = model, config
         self._augment = augment or augmentation_for(model.scaling.shape, model.partition.n_attributes)
-        self._as_they_are = augment is None and len(model.scaling.shape) == 1
-        self._teaching = Teaching.of(config, as_they_are=self._as_they_are)
+        as_they_are = augment is None and len(model.scaling.shape) == 1
+        self._teaching = Teaching.of(config, as_they_are, times_shown)
 
     @property
     def with_guesses(self) -> bool:
@@ -92,14 +96,14 @@ class Lessons:
         if guesses is None:
             return Lesson(labelled, targets, self._gaps(labelled, noise))
         if not isinstance(weight, Tensor) and not weight:
-            if not self._as_they_are:
+            if self._teaching.changes_labelled:
                 labelled, targets = blended(changed(labelled, self._augment, noise), targets, noise)
             return Lesson(labelled, targets, self._gaps(labelled, noise))
-        if self._as_they_are:
-            x = changed(x, self._augment, noise)
-        else:
+        if self._teaching.changes_labelled:
             labelled, x = changed(torch.cat([labelled, x]), self._augment, noise).split([len(labelled), len(x)])
             labelled, targets = blended(labelled, targets, noise)
+        else:
+            x = changed(x, self._augment, noise)
         x, guesses = blended(x, guesses, noise)
         everything = torch.cat([labelled, x])
         return Lesson(everything, targets, self._gaps(everything, noise), guesses, weight)

@@ -19,26 +19,36 @@ _OF_GUESSES, _SMOOTHING, _DROPOUT = 2.0, 0.1, 0.5
 class Teaching:
     """Pictures can be changed without changing their class, features hardly.
 
+    Labelled ones are changed only if they are shown so often that they would be learned by heart: otherwise what is
+    lost is more than what is gained, since nothing that is to be predicted is changed or blended.
+
     Attributes:
+        changes_labelled: whether labelled observations are changed and blended, where others are.
         consistency: weight of what the predictor should say of changed and blended observations.
         smoothing: share of a label that is spread over all classes.
         dropout: share of the hidden units that a labelled step leaves out.
 
-    >>> Teaching.of(Config(), as_they_are=False)
-    Teaching(consistency=2.0, smoothing=0.0, dropout=0.0)
-    >>> Teaching.of(Config(), as_they_are=True)
-    Teaching(consistency=0.0, smoothing=0.1, dropout=0.5)
+    >>> Teaching.of(Config(), as_they_are=False, times_shown=1_000)
+    Teaching(changes_labelled=True, consistency=2.0, smoothing=0.0, dropout=0.0)
+    >>> Teaching.of(Config(), as_they_are=True, times_shown=1_000)
+    Teaching(changes_labelled=False, consistency=0.0, smoothing=0.1, dropout=0.5)
     """
 
+    changes_labelled: bool
     consistency: float
     smoothing: float
     dropout: float
 
     @classmethod
-    def of(cls, config: Config, as_they_are: bool) -> Self:
-        """What the settings say, and where they leave it open, what suits observations that stay as they are or not."""
+    def of(cls, config: Config, as_they_are: bool, times_shown: float) -> Self:
+        """What the settings say, and where they leave it open, what suits observations that stay as they are or not.
+
+        Args:
+            times_shown: how often a run shows each labelled observation.
+        """
         consistency, smoothing, dropout = (0.0, _SMOOTHING, _DROPOUT) if as_they_are else (_OF_GUESSES, 0.0, 0.0)
         return cls(
+            not as_they_are and times_shown >= config.memorised_after,
             consistency if config.consistency == "auto" else config.consistency,
             smoothing if config.label_smoothing == "auto" else config.label_smoothing,
             dropout if config.labelled_dropout == "auto" else config.labelled_dropout,

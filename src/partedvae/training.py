@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NoReturn
@@ -56,13 +57,14 @@ class Training(lightning.LightningModule):
         waiting: Waiting | None = None,
         data: str | None = None,
         compiled: bool = False,
+        times_shown: float = math.inf,
     ) -> None:
         super().__init__()
         self.waiting = waiting
         self.compiled = compiled
         self.data = data  # the fingerprint of what is trained on
         self.n_batches = n_batches
-        self.lessons = Lessons(model, config, augment)
+        self.lessons = Lessons(model, config, augment, times_shown)
         self._augments = augment is not None
         self._of_users = bool(extra_terms) or self._augments  # which may draw from torch's global generator
         self._recorded: tuple[tuple[Any, ...], Recorded] | None = None
