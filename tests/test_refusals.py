@@ -124,11 +124,12 @@ def test_one_label_is_asked_for_and_not_several(fitted: PartedVAE, digits: Digit
 def test_whole_numbers_are_asked_for_where_things_are_counted(fitted: PartedVAE, digits: Digits) -> None:
     x, _, few = digits
     half: Any = 2.5
+    text: Any = "0"
     with pytest.raises(ValueError, match=r"n=2\.5: should be a whole number"):
         fitted.sample(half)
     with pytest.raises(ValueError, match=r"n=2\.5: should be a whole number"):
         fitted.suggest(x, half, y=few)
-    for dim in (half, "0"):
+    for dim in (half, text):
         with pytest.raises(ValueError, match=f"dim={dim!r}: should be a whole number"):
             fitted.traverse(x[:2], "z", dim)
     with pytest.raises(ValueError, match="dim=3: z has 3 dimensions, counted from 0"):
