@@ -16,6 +16,8 @@ from command_line import QUICK, call
 from partedvae import PartedVAE, runs
 from partedvae.checkpoint_files import LAST, PREVIOUS
 
+pytestmark = pytest.mark.usefixtures("short_report")
+
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_the_command_line_ends_cleanly_and_goes_on(number: int, status: int, tmp_path: Path) -> None:
@@ -112,7 +114,11 @@ def test_two_processes_do_not_train_into_one_folder(option: list[str], run: Path
     said = f"partedvae: --out {folder}: another process trains into it. Wait until it ends, or name another folder.\n"
     assert (refused.returncode, refused.stderr) == (2, said)
     assert not (folder / ".lock").exists()
-    (folder / ".lock").touch()  # as kill -9 leaves it
+
+
+def test_the_lock_of_a_run_that_was_killed_is_not_in_the_way(run: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(run, tmp_path / "run")
+    (folder / ".lock").touch()
     assert call("train", "digits", "--out", folder, "--resume", "--quiet").returncode == 0
     assert not list(folder.glob(".*"))
 

@@ -164,9 +164,9 @@ def test_two_columns_that_exclude_each_other_are_classes_and_that_is_said() -> N
     y[:6] = np.eye(2)[[0, 1, 0, 1, 0, 1]]
     with pytest.warns(UserWarning, match="probabilities of the classes 0 and 1"):
         quick().fit(X, y)
-    with pytest.warns(UserWarning, match="probabilities of the classes 'hat' and 'glasses'"):
+    with pytest.warns(UserWarning, match="probabilities of the classes 'glasses' and 'hat'"):
         model = quick().fit(X, pd.DataFrame(y, columns=["hat", "glasses"]))
-    assert model.classes_.tolist() == ["hat", "glasses"]
+    assert model.classes_.tolist() == ["glasses", "hat"]
 
 
 @pytest.mark.parametrize("written", ["-1", "nan", "<NA>", ""])
