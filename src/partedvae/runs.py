@@ -109,8 +109,23 @@ def alone_in(folder: Path) -> Iterator[None]:
     if not writes_files():
         yield
         return
+    with _made(folder), _locked(folder):
+        yield
+
+
+@contextmanager
+def _made(folder: Path) -> Iterator[None]:
     created = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        if created and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
     lock = FileLock(folder / _LOCK, timeout=0)
     try:
         lock.acquire()
@@ -124,8 +139,6 @@ def alone_in(folder: Path) -> Iterator[None]:
         with suppress(OSError):  # of a file that is open, which a system may keep until it is closed
             (folder / _LOCK).unlink(missing_ok=True)
         lock.release()
-        if created and not any(folder.iterdir()):
-            folder.rmdir()
 
 
 def keep_plan(folder: Path, plan: Plan) -> None:

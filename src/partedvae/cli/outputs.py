@@ -45,8 +45,7 @@ def writable(path: Path, *suffixes: str, run: Path | None = None, reads: Sequenc
     read_here = [Path(str(read)) for read in reads if read is not None]
     if ".png" in suffixes:
         for source in read_here:
-            if source.is_dir() and path.resolve().is_relative_to(source.resolve()):
-                raise UsageError(f"-o {path}: lies in {source}, and would be read as part of it. Name another file.")
+            check_apart("-o", path, source)
     if path.exists():
         for source in read_here:
             if source.exists() and (path.samefile(source) or path.resolve().is_relative_to(source.resolve())):
@@ -58,14 +57,14 @@ def writable(path: Path, *suffixes: str, run: Path | None = None, reads: Sequenc
     return path
 
 
-def check_apart(out: Path, data: str) -> None:
-    """Refuse to write a run among the files of a folder that it is to learn from: they would be read as data.
+def check_apart(option: str, path: Path, source: Path) -> None:
+    """Refuse to write among the files of a folder that is learned from: they would be read as data.
 
     Raises:
-        UsageError: says so.
+        UsageError: says so, by the option that named the path.
     """
-    if Path(data).is_dir() and out.resolve().is_relative_to(Path(data).resolve()):
-        raise UsageError(f"--out {out}: lies in {data}, and would be read as part of it. Name another folder.")
+    if source.is_dir() and path.resolve().is_relative_to(source.resolve()):
+        raise UsageError(f"{option} {path}: lies in {source}, and would be read as part of it. Name another place.")
 
 
 def _is_of_run(path: Path, run: Path) -> bool:

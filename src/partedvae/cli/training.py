@@ -92,7 +92,7 @@ def train(
     check_exclusive({"--labels": labels, "--labels-per-class": labels_per_class})
     check_exclusive({"--resume": resume, "--overwrite": overwrite})
     runs.check_free(out, resume, overwrite)
-    check_apart(out, data)
+    check_apart("--out", out, Path(data))
     data = located(data)
     options = {
         **trainer_options(out, accelerator, devices, num_nodes, strategy, precision, logger),

@@ -79,7 +79,7 @@ def tune(
 
     space = tuning.read_space(search or tuning.SPACE)
     settings = gather(preset, config, set_ or [], {"max_epochs": epochs, "random_state": seed})
-    check_apart(out, data)
+    check_apart("--out", out, Path(data))
     data, reading = located(data), Reading(**given)
     dataset = load(data, reading)
     plan = plans.make_plan(data, reading, dataset, plans.Choice(labels, labels_per_class, holdout), settings)

@@ -71,11 +71,9 @@ class CsvTable:
             values = _as_floats(self._columns[name])
             if values is None or not (np.abs(values) <= _LARGEST).all():
                 if not reading.skip_bad:
-                    row = next(r for r in range(self.n_rows) if self.fault(name, r))
-                    raise DataError(
-                        f"{self.path}, {self.place(row)}: column {name} {self.fault(name, row)}. Mend it; --skip-bad "
-                        "leaves such rows out."
-                    )
+                    row, wrong = next((r, wrong) for r in range(self.n_rows) if (wrong := self.fault(name, r)))
+                    found = f"{self.path}, {self.place(row)}: column {name} {wrong}"
+                    raise DataError(f"{found}. Mend it; --skip-bad leaves such rows out.")
                 values = np.array([_finite(cell) for cell in self._columns[name]])
             rounding.add(values[:, None], place)
             x[:, place] = values
