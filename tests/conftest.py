@@ -17,12 +17,14 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from command_line import QUICK, call
+from hub_files import pets, saved
 from partedvae import PartedVAE
+from partedvae.data import Dataset, ahead, decoding, dsprites, load, shapes3d, stream
 from partedvae.data import cache as cache_module
-from partedvae.data import dsprites, shapes3d
 from partedvae.report import page
 from partedvae.report.sections.training import training
 from picture_files import save
+from streams import CODES, blocks
 
 Array = NDArray[Any]
 
@@ -131,3 +133,31 @@ def folder(tmp_path: Path) -> Path:
     for grey, name in enumerate(("cat/a.png", "cat/b.png", "cat/c.png", "dog/d.png", "dog/e.png", "unlabelled/f.png")):
         save(tmp_path / "pets" / name, Image.new("L", (8, 8), 40 * grey))
     return tmp_path / "pets"
+
+
+@pytest.fixture(scope="session")
+def source(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A Parquet file of pictures, half of them labelled; tests must leave it as it is."""
+    return saved("Parquet file", pets(blocks(), CODES), tmp_path_factory.mktemp("stream"))
+
+
+@pytest.fixture
+def streamed(source: str) -> Dataset:
+    """The same as a stream."""
+    return load(source, streaming=True)
+
+
+@pytest.fixture
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After an epoch of several Parquet files the library waits some seconds: a process that ends then ends cleanly."""
+    import datasets
+
+    monkeypatch.setattr(datasets.config, "SLEEP_TIME_ON_THREADS_SHUTDOWN", 0, raising=False)
+
+
+@pytest.fixture
+def by_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few pictures are decoded as many are, and by more than one process on any machine."""
+    monkeypatch.setattr(decoding, "WORTH_PROCESSES", 1)
+    monkeypatch.setattr(stream, "_GROUP", 3)
+    monkeypatch.setattr(ahead, "idle_cores", lambda: 2)

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from torch import Tensor
 
+from hub_files import encoded, pets, saved
 from partedvae import PartedVAE
 from partedvae.checkpoint_files import LAST, is_whole
 from partedvae.data import DataError, load
 from partedvae.extra_terms import Seen
-from test_hub import encoded, pets, saved
-from test_streaming import CODES, N, blocks, no_waiting, quick, same
+from streams import CODES, N, blocks, quick, same
 
-__all__ = ["no_waiting"]  # the fixture, which holds here too
+pytestmark = pytest.mark.usefixtures("no_waiting")
 
 STEPS_AN_EPOCH, EPOCHS = 3, 4  # 40 rows in batches of 16
 

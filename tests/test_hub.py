@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import shutil
 import socket
 from pathlib import Path
@@ -15,36 +14,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from command_line import QUICK, call
+from hub_files import ANIMALS, encoded, pets, pixels, saved
 from partedvae import PartedVAE
 from partedvae.data import DataError, decoding, load
 from partedvae.data.cache import cache_folder
 
 Array = NDArray[Any]
 
-ANIMALS = ["cat", "dog"]
 CODES = [0, 1, None, 1, 0, -1]  # of two animals; null and −1 are unlabelled
 NAMES = ["cat", "dog", None, "dog", "cat", None]
-
-
-def pixels(n: int, *shape: int, seed: int = 0) -> Array:
-    """Pictures of uint8 that have nothing in common."""
-    return np.random.default_rng(seed).integers(256, size=(n, *(shape or (12, 10))), dtype=np.uint8)
-
-
-def encoded(x: Array) -> bytes:
-    """A picture as a PNG."""
-    file = io.BytesIO()
-    Image.fromarray(x).save(file, "png")
-    return file.getvalue()
-
-
-def pets(x: Any, codes: list[int | None]) -> Any:
-    """Pictures (arrays, content, or None) with their animals, in the library's own types."""
-    import datasets  # only now: it looks at its environment as it is imported
-
-    features = datasets.Features({"image": datasets.Image(), "animal": datasets.ClassLabel(names=ANIMALS)})
-    pictures = [Image.fromarray(each) if isinstance(each, np.ndarray) else each for each in x]
-    return datasets.Dataset.from_dict({"image": pictures, "animal": codes}, features=features)
 
 
 def table(folder: Path, columns: dict[str, Any], **types: Any) -> str:
@@ -54,24 +32,6 @@ def table(folder: Path, columns: dict[str, Any], **types: Any) -> str:
     features = datasets.Features(types) if types else None
     datasets.Dataset.from_dict(columns, features=features).save_to_disk(folder)
     return str(folder)
-
-
-def saved(kind: str, data: Any, folder: Path) -> str:
-    """A data set in one of the forms that are read, each of two or more rows."""
-    import datasets
-
-    if kind == "folder":
-        data.save_to_disk(folder / "pets")
-    elif kind == "folder with parts":
-        datasets.DatasetDict(train=data, test=data.select([0])).save_to_disk(folder / "pets")
-    elif kind == "Parquet files":
-        half = len(data) // 2
-        for part, rows in enumerate((range(half), range(half, len(data)))):
-            data.select(rows).to_parquet(folder / "pets" / f"train-{part}.parquet")
-    else:
-        data.to_parquet(folder / "pets.parquet")
-        return str(folder / "pets.parquet")
-    return str(folder / "pets")
 
 
 KINDS = ("folder", "folder with parts", "Parquet files", "Parquet file")

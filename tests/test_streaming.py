@@ -6,9 +6,6 @@ import csv
 import io
 import json
 import multiprocessing
-import signal
-import subprocess
-import sys
 import zipfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -25,68 +22,19 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from command_line import QUICK, call
-from partedvae import PartedVAE, streaming
+from hub_files import ANIMALS, encoded, pets, pixels, saved
+from partedvae import streaming
 from partedvae.batches import Observations
-from partedvae.data import DataError, Dataset, Reading, decoding, load, stream
-from partedvae.data import ahead as data_ahead
+from partedvae.data import DataError, Dataset, Reading, load, stream
 from partedvae.data.stream import Stream
 from partedvae.layout import Layout
 from partedvae.ondemand import OnDemand
 from partedvae.streaming import StreamLoader
-from test_hub import ANIMALS, encoded, pets, pixels, saved
+from streams import CODES, N, blocks, quick, rows_of, same, the_stream
 
 Array = NDArray[Any]
 
-N = 40
-CODES: list[int | None] = [0, 1, None, None] * (N // 4)
-
-
-def quick(**settings: Any) -> PartedVAE:
-    return PartedVAE(
-        **{"u_dim": 2, "z_dim": 2, "hidden_dim": 16, "batch_size": 16, "max_epochs": 2, "random_state": 0, **settings}
-    )
-
-
-def same(first: PartedVAE, second: PartedVAE) -> bool:
-    weights = second.net_.state_dict()
-    return all(torch.equal(value, weights[name]) for name, value in first.net_.state_dict().items())
-
-
-def blocks(n: int = N) -> Array:
-    """Pictures whose top left pixel is the number of their row, and whose rest shows which of two animals it is."""
-    x = pixels(n) // 4
-    x[1::4, 6:] += 128
-    x[3::4, 6:] += 128
-    x[:, 0, 0] = np.arange(n)
-    return x
-
-
-def rows_of(parts: Iterator[Array]) -> list[int]:
-    return [int(row) for part in parts for row in part[:, 0, 0]]
-
-
-@pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A Parquet file of pictures, half of them labelled; tests must leave it as it is."""
-    return saved("Parquet file", pets(blocks(), CODES), tmp_path_factory.mktemp("stream"))
-
-
-@pytest.fixture(autouse=True)
-def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After an epoch of several Parquet files the library waits some seconds: a process that ends then ends cleanly."""
-    import datasets
-
-    monkeypatch.setattr(datasets.config, "SLEEP_TIME_ON_THREADS_SHUTDOWN", 0, raising=False)
-
-
-@pytest.fixture
-def streamed(source: str) -> Dataset:
-    return load(source, streaming=True)
-
-
-def the_stream(data: Dataset) -> Stream:
-    assert isinstance(data.x, Stream)
-    return data.x
+pytestmark = pytest.mark.usefixtures("no_waiting")
 
 
 @pytest.fixture
@@ -191,107 +139,6 @@ def test_batches_are_of_the_share_with_labelled_rows_beside_them(
             labelled.update(rows.tolist())
     assert sorted([*seen[0], *seen[1]]) == list(range(N))
     assert set(labelled) == set(streamed.labelled.tolist())
-
-
-# -------------------------------------------------------------------------------------------- decoded by processes
-
-
-@pytest.fixture
-def by_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Few pictures are decoded as many are, and by more than one process on any machine."""
-    monkeypatch.setattr(decoding, "WORTH_PROCESSES", 1)
-    monkeypatch.setattr(stream, "_GROUP", 3)
-    monkeypatch.setattr(data_ahead, "idle_cores", lambda: 2)
-
-
-@pytest.mark.parametrize("n_rows", [1, 3, 7, 64])
-def test_processes_decode_what_one_does(streamed: Dataset, n_rows: int, by_processes: None) -> None:
-    x, whole = the_stream(streamed), streamed.array
-    found = list(x.parts(n_rows))
-    assert [len(part) for part in found] == [min(n_rows, N - start) for start in range(0, N, n_rows)]
-    np.testing.assert_array_equal(np.concatenate(found), whole)
-    np.testing.assert_array_equal(np.concatenate(list(x.parts(n_rows, np.arange(1, N, 3)))), whole[1::3])
-    assert sorted(rows_of(x.epoch(0, 0, n_rows))) == list(range(N))
-
-
-def test_a_model_is_the_same_whoever_decodes(streamed: Dataset, request: pytest.FixtureRequest) -> None:
-    alone = quick().fit(streamed)
-    request.getfixturevalue("by_processes")
-    assert same(alone, quick().fit(streamed))
-
-
-def test_an_epoch_that_ends_early_ends_its_processes(streamed: Dataset, by_processes: None) -> None:
-    before = set(multiprocessing.active_children())
-    epoch = the_stream(streamed).epoch(0, 0, 4)
-    next(epoch)
-    assert len(set(multiprocessing.active_children()) - before) == 2
-    del epoch
-    assert set(multiprocessing.active_children()) == before
-
-
-def test_what_a_killed_process_leaves_is_decoded_all_the_same(streamed: Dataset, by_processes: None) -> None:
-    before = set(multiprocessing.active_children())
-    expected = rows_of(the_stream(streamed).epoch(0, 0, 4))
-    epoch = the_stream(streamed).epoch(0, 0, 4)
-    found = rows_of(iter([next(epoch)]))
-    for process in set(multiprocessing.active_children()) - before:
-        process.kill()
-    with pytest.warns(UserWarning, match="A process that reads ahead was killed"):
-        assert [*found, *rows_of(epoch)] == expected
-    assert set(multiprocessing.active_children()) == before
-
-
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_run_whose_processes_are_all_told_to_stop_leaves_a_checkpoint(
-    source: str, number: int, status: int, tmp_path: Path
-) -> None:
-    options = [*QUICK, "--set", "batch_size=8", "--checkpoint-minutes", "0"]
-    program = f"""
-import os, signal
-import datasets
-from partedvae import cli
-from partedvae.data import ahead, decoding, stream
-
-signal.signal(signal.SIGINT, signal.default_int_handler)
-datasets.config.SLEEP_TIME_ON_THREADS_SHUTDOWN = 0
-decoding.WORTH_PROCESSES, stream._GROUP = 1, 3
-ahead.idle_cores = lambda: 2
-first, asked = ahead._first, []
-
-def first_and_ask(*given):
-    if os.path.exists("run/checkpoints/last.ckpt") and not asked:
-        asked.append(True)
-        os.killpg(0, {number:d})
-    return first(*given)
-
-ahead._first = first_and_ask
-cli.main(["train", {source!r}, "--streaming", "--out", "run", *{options}])
-"""
-    ended = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        start_new_session=True,
-        timeout=120,
-    )
-    assert ended.returncode == status, ended.stderr
-    assert "Traceback" not in ended.stderr
-    assert ended.stderr.splitlines()[-2:] == [
-        f"partedvae train {source} --out run --resume goes on from the last checkpoint.",
-        "partedvae: stopped.",
-    ]
-    assert (tmp_path / "run" / "checkpoints" / "last.ckpt").exists()
-
-
-def test_a_process_that_may_have_none_of_its_own_decodes_alone(source: str, by_processes: None) -> None:
-    with multiprocessing.get_context("fork").Pool(1) as pool:  # its processes may not
-        assert pool.apply(first_rows, (source,)) == [0, 1, 2]
-
-
-def first_rows(source: str) -> list[int]:
-    return rows_of(the_stream(load(source, streaming=True)).parts(N))[:3]
 
 
 # --------------------------------------------------------------------------------------------------------- training
