@@ -70,13 +70,16 @@ def _told(values: list[float]) -> str:
 
 
 def fast(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """What is changed: twice the batch, rates that grow as its root, bfloat16 where the machine multiplies it."""
+    """What is changed: twice the batch, rates that grow with it, bfloat16 where the machine multiplies it.
+
+    The labelled rate grows as its square: with half the steps, labels would else say less beside the other terms.
+    """
     usual = Config.checked(settings)
-    factor = (_BATCH / usual.batch_size) ** 0.5
+    factor = _BATCH / usual.batch_size
     return {
         "batch_size": _BATCH,
         "lr": factor * usual.lr,
-        "lr_labelled": factor * usual.lr_labelled,
+        "lr_labelled": factor**2 * usual.lr_labelled,
         "trainer_options": {"precision": "auto"},
     }
 

@@ -107,7 +107,7 @@ cli.main(["train", "digits", "--labels-per-class", "2", "--out", {str(folder)!r}
 @pytest.mark.parametrize("option", [[], ["--resume"], ["--overwrite"]])
 def test_two_processes_do_not_train_into_one_folder(option: list[str], run: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(run, tmp_path / "run")
-    with runs.alone_in(folder):
+    with runs.alone_in_run(folder):
         before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
         refused = call("train", "digits", "--out", folder, *option)
         assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}

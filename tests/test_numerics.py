@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from partedvae import PartedVAE
+from partedvae.data.rounding import Rounding
 
 Array = NDArray[Any]
 
@@ -131,3 +132,22 @@ def test_tables_of_any_kind(
 def test_what_cannot_be_computed_with_is_refused_by_name(x: Array, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         PartedVAE(max_epochs=1).fit(x, FEW)
+
+
+@pytest.mark.parametrize("start", [2**30, 2**53, 2**60, -(2**62), 2**63 - 10])
+def test_whole_numbers_that_32_bits_cannot_tell_apart_are_found_however_large(start: int) -> None:
+    values = np.array([start + row % 7 for row in range(20)], dtype=np.int64)[:, None]
+    for parts in ([values], [values[:1], values[1:]]):
+        seen = Rounding(n_columns=1)
+        for part in parts:
+            seen.add(part)
+        assert seen.first_flattened == 0
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.uint64])
+def test_whole_numbers_all_over_their_range_are_told_apart(kind: Any) -> None:
+    ends = np.iinfo(kind)
+    seen = Rounding(n_columns=2)
+    seen.add(np.random.default_rng(0).integers(ends.min, ends.max, size=(50, 2), dtype=kind, endpoint=True))
+    seen.add(np.array([[ends.min, ends.max]], dtype=kind))
+    assert seen.first_flattened is None

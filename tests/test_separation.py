@@ -88,7 +88,9 @@ def test_leakage_refuses_what_it_cannot_measure(labels: Array) -> None:
     for wrong, message in (
         ((codes[:5], labels), "shape"),
         ((codes, np.zeros(300)), "one class"),
-        ((np.where(codes > 2, np.nan, codes), labels), "NaN"),
+        ((np.where(codes > 2, np.nan, codes), labels), r"codes\[39, 1\] is nan; values should be finite"),
+        ((np.full((300, 2), 1e300), labels), r"codes\[0, 0\] is 1e\+300"),
+        ((codes[:, :0], labels), r"codes have shape \(300, 0\); they should be \(N, D\), neither of them 0"),
         ((codes[:12], labels[:12]), "at least 10"),
         ((codes, np.where(labels == 0, -1, labels)), "labels have none at row"),
         ((codes, np.where(labels == 0, np.nan, labels)), "labels have none at row"),
@@ -213,3 +215,8 @@ def test_what_there_is_nothing_to_measure_of_is_refused() -> None:
     ):
         with pytest.raises(ValueError, match=message):
             call()
+
+
+def test_probabilities_that_are_not_finite_are_named_by_row() -> None:
+    with pytest.raises(ValueError, match="probabilities are not finite at row 1"):
+        expected_calibration_error([[0.5, 0.5], [np.nan, 1.0]], [0, 1])

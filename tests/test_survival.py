@@ -357,6 +357,39 @@ def test_a_run_is_not_gone_on_with_on_other_data(digits: Digits, stopped: Path, 
         model().fit(*change(x, few), resume_from=stopped)
 
 
+@pytest.mark.parametrize("others", [None, "other"])
+def test_a_run_is_not_gone_on_with_beside_other_validation_data(
+    digits: Digits, tmp_path: Path, others: str | None
+) -> None:
+    x, y, few = digits
+    settings: dict[str, Any] = {"validation_fraction": 0.0, "early_stopping": False}
+    stopping = model(**settings, trainer_options={"callbacks": [StopAt(6)]})
+    with pytest.raises(OSError, match="killed"):
+        stopping.fit(x, few, validation_data=(x[:50], y[:50]), checkpoints=tmp_path)
+    instead = None if others is None else (x[50:100], y[50:100])
+    with pytest.raises(CheckpointError, match="of a run with other validation data"):
+        model(**settings).fit(x, few, validation_data=instead, resume_from=tmp_path)
+    model(**settings).fit(x, few, validation_data=(x[:50], y[:50]), resume_from=tmp_path)
+
+
+def test_two_fits_do_not_keep_checkpoints_in_one_folder(digits: Digits, tmp_path: Path) -> None:
+    x, _, few = digits
+
+    class Another(Callback):
+        def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+            with pytest.raises(CheckpointError, match="another fit keeps its checkpoints there"):
+                model().fit(x, few, checkpoints=tmp_path, resume_from=tmp_path / LAST)
+
+    model(max_epochs=2, trainer_options={"callbacks": [Another()]}).fit(x, few, checkpoints=tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {LAST, PREVIOUS}
+
+
+def test_checkpoints_need_that_lightning_keeps_some(digits: Digits, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="enable_checkpointing in trainer_options is False"):
+        model(trainer_options={"enable_checkpointing": False}).fit(*digits[::2], checkpoints=tmp_path / "none")
+    assert not list(tmp_path.iterdir())
+
+
 class StopAt(Callback):
     """Ends the process's part of a run, as a kill would, before a step."""
 
@@ -370,10 +403,21 @@ class StopAt(Callback):
             raise OSError("killed")
 
 
+class EndAt(Callback):
+    """Lets Lightning end the run after a step, as ``max_time`` does."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, *_: Any) -> None:
+        trainer.should_stop = cast("Training", pl_module).steps_taken >= self.step
+
+
 def test_a_run_whose_epoch_was_cut_short_can_be_stopped_and_gone_on_with(digits: Digits, tmp_path: Path) -> None:
     x, _, few = digits
     options = {**ALL_EPOCHS, "max_epochs": 5}
-    model(**options, trainer_options={"max_steps": 2 * 6}).fit(x, few, checkpoints=tmp_path / "a", checkpoint_minutes=0)
+    cut = model(**options, trainer_options={"callbacks": [EndAt(6)]})
+    cut.fit(x, few, checkpoints=tmp_path / "a", checkpoint_minutes=0)
     shutil.copytree(tmp_path / "a", tmp_path / "b")
     unbroken = model(**options).fit(x, few, resume_from=tmp_path / "a")
     for step in (7, 9):  # within the epoch after the one that was cut

@@ -21,7 +21,8 @@ from partedvae.config import Config
 from partedvae.data import Dataset, load
 from partedvae.plans import RunError
 from partedvae.settings import SettingError, gather
-from partedvae.tuning import Judged, Look, judged, read_space, search
+from partedvae.tuning import SPACE as DEFAULT_SPACE
+from partedvae.tuning import Judged, Look, forgets, judged, read_space, search
 
 Array = NDArray[Any]
 
@@ -61,6 +62,8 @@ def test_a_study_leaves_its_best_settings_and_goes_on(parts: tuple[Dataset, Data
     found = judged(model, parts[1])
     assert found.nll == pytest.approx(float(best["nll"]), rel=1e-6)
     assert found.leakage == pytest.approx(float(best["leakage"]), abs=1e-6)
+    errors = model.reconstruct(parts[1].array) - parts[1].array / 255
+    assert float(best["mse"]) == pytest.approx(np.square(errors).mean(), rel=1e-4)
 
 
 def test_machines_share_a_study_by_its_storage(parts: tuple[Dataset, Dataset], tmp_path: Path) -> None:
@@ -95,8 +98,13 @@ def test_a_hopeless_trial_is_stopped(parts: tuple[Dataset, Dataset]) -> None:
     assert all(0 < value < 20 for value, _ in trial.reported)
 
 
+def test_what_is_searched_by_default_leaves_z_what_it_may_carry() -> None:
+    assert forgets(read_space(DEFAULT_SPACE)) is None
+    assert forgets(read_space(["lr=1:2", "z_capacity=1:2"])) == "z_capacity"
+
+
 def test_a_score_counts_surprise_and_leakage_alike() -> None:
-    assert Judged(0.5, 0.25).score == 0.75
+    assert Judged(0.5, 0.25, mse=1.0).score == 0.75
 
 
 @pytest.mark.parametrize(
@@ -153,6 +161,9 @@ def test_the_command_line(tmp_path: Path) -> None:
     assert "best of 2 trials: NLL" in done.stdout
     used = call("train", "digits", "--config", tmp_path / "study" / "best.yaml", "--out", tmp_path / "run", "--quiet")
     assert used.returncode == 0, used.stderr
+    assert "--search" not in done.stderr
+    of_z = [*words[: -len(small)], "--trials", "1", "--out", tmp_path / "other", *small, "--search", "z_dim=1,2"]
+    assert "--search z_dim: a z that carries less tells less. Compare the mse" in call("tune", *of_z).stderr
     wrong = call("tune", *words, "--search", "lr=5:1")
     assert wrong.returncode == 2
     assert "--search lr=5:1" in wrong.stderr

@@ -41,7 +41,7 @@ class SyncedFiles(TorchCheckpointIO):
                 torch.save(checkpoint, file)
                 file.flush()
                 os.fsync(file.fileno())
-            if path.exists():
+            if path.name == LAST and path.exists():  # not those of a user's own callback
                 path.replace(path.with_name(PREVIOUS))
             beside.replace(path)
         except (OSError, RuntimeError) as error:

@@ -16,9 +16,16 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
 
 from partedvae import factory, persistence
+from partedvae.alone import alone_in
 from partedvae.augmentation import Augmentation
 from partedvae.batches import Observations, known_rows
-from partedvae.checkpoint_files import MINUTES, checkpoint_to_resume, require_no_unfinished, seed_to_resume
+from partedvae.checkpoint_files import (
+    MINUTES,
+    CheckpointError,
+    checkpoint_to_resume,
+    require_no_unfinished,
+    seed_to_resume,
+)
 from partedvae.config import Config, preset
 from partedvae.conflicting_labels import warn_of_conflicts
 from partedvae.data.dataset import Dataset
@@ -224,11 +231,15 @@ class PartedVAE(Predicts, Encodes, Generates, BaseEstimator):  # type: ignore[mi
 
         Raises:
             CheckpointError: ``resume_from`` is damaged, or not of this fit; or ``checkpoints`` holds some
-                of a fit that was stopped, and they are not to be gone on from.
+                of a fit that was stopped, and they are not to be gone on from, or of one that is under way.
             ValueError: a setting, an observation or a label that cannot be; it says which.
             TrainingDivergedError: a term of the loss became NaN or infinite; it says which and when.
         """
-        with _as_it_was_on_failure(self):
+        taken = CheckpointError(
+            f"{checkpoints}: another fit keeps its checkpoints there. Name another folder, or wait."
+        )
+        alone = alone_in(Path(checkpoints), taken) if checkpoints is not None else nullcontext()
+        with _as_it_was_on_failure(self), alone:
             return self._fit(X, y, validation_data, checkpoints, checkpoint_minutes, resume_from)
 
     def _fit(

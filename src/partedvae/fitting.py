@@ -39,6 +39,10 @@ from partedvae.streaming import StreamLoader
 from partedvae.training import Training
 
 _HALF_WEIGHTS = ("bf16-true", "16-true")
+_NOT_LIGHTNINGS = {
+    "max_epochs": "name PartedVAE's own, by which rates and capacities change",
+    "max_steps": "name max_epochs, by which rates and capacities change; limit_train_batches makes epochs shorter",
+}
 
 _QUIET = threading.Lock()
 _quieted: list[list[int]] = []  # what the loggers' levels were, for each fit that is under way
@@ -84,7 +88,8 @@ def fit(
         resume_from: checkpoint to go on from.
 
     Raises:
-        ValueError: ``trainer_options`` ask for weights of 16 bits, or for batches of Lightning's choice.
+        ValueError: ``trainer_options`` ask for what training cannot be, or keep: weights of 16 bits, batches of
+            Lightning's choice, validation within an epoch.
         TrainingDivergedError: a term of the loss, its gradient or a weight is no longer finite.
         CheckpointError: ``resume_from`` is not of this run.
         ProcessLostError: one of several processes has ended.
@@ -94,7 +99,7 @@ def fit(
     # No batch can have more, and what is remembered of the last ones goes by it.
     config = config.model_copy(update={"batch_size": min(config.batch_size, len(training.x))})
     options = processes.placed(trainer_options or {})
-    _require_possible(options)
+    _require_possible(options, config, checkpoints is not None)
     compiled = options.pop("compile", False)
     if options.get("precision") == precision.AUTO:
         options["precision"] = precision.fastest(model.scaling.shape, str(options.get("accelerator", "auto")))
@@ -145,6 +150,7 @@ def fit(
             augment,
             waiting,
             fingerprint(training),
+            fingerprint(validation) if validation is not None else None,
             compiled,
             _times_shown(training, config.batch_size * trainer.world_size, n_steps),
         )
@@ -202,12 +208,25 @@ def fit(
     return module.history
 
 
-def _require_possible(options: Mapping[str, Any]) -> None:
+def _require_possible(options: Mapping[str, Any], config: Config, keeps_checkpoints: bool) -> None:
     """Refuse what training would not understand, before anything is begun."""
+    for name, why in _NOT_LIGHTNINGS.items():
+        if name in options:
+            raise ValueError(f"{name} in trainer_options: {why}.")
     if options.get("overfit_batches"):
         raise ValueError("overfit_batches is not possible: which rows a batch has is not Lightning's to say.")
-    if options.get("max_epochs") is not None:
-        raise ValueError("max_epochs in trainer_options: name PartedVAE's own, by which rates and capacities change.")
+    if options.get("val_check_interval", 1.0) not in (None, 1.0) or options.get("check_val_every_n_epoch", 1) is None:
+        raise ValueError(
+            "trainer_options: validation is at the end of an epoch; one that is within it would be missed by a run "
+            "that goes on from there. check_val_every_n_epoch may be 1 or more."
+        )
+    limit = options.get("limit_train_batches")
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int | float)):
+        raise ValueError(f"limit_train_batches in trainer_options should be a number, not {limit!r}.")
+    if config.early_stopping and options.get("limit_val_batches", 1) == 0:
+        raise ValueError("limit_val_batches in trainer_options is 0: early_stopping goes by validation.")
+    if keeps_checkpoints and options.get("enable_checkpointing") is False:
+        raise ValueError("enable_checkpointing in trainer_options is False, but checkpoints names a folder for them.")
     if not isinstance(options.get("compile", False), bool):
         raise ValueError(f"compile in trainer_options should be True or False, not {options['compile']!r}.")
     if options.get("precision") in _HALF_WEIGHTS:

@@ -77,7 +77,7 @@ class SavedModel(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     format: Literal["partedvae"] = "partedvae"
-    format_version: int = Field(FORMAT_VERSION, ge=1)
+    format_version: int = Field(FORMAT_VERSION, ge=1, strict=True)
     partedvae_version: str
     settings: SavedSettings
     likelihood: LikelihoodName

@@ -8,13 +8,11 @@ import shutil
 import uuid
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from filelock import FileLock, Timeout
-
+from partedvae.alone import alone_in
 from partedvae.checkpoint_files import (
     LAST,
     MINUTES,
@@ -27,16 +25,16 @@ from partedvae.checkpoint_files import (
 from partedvae.conflicting_labels import ConflictingLabelsWarning
 from partedvae.data import Dataset
 from partedvae.data.dataset import DataError, Skipped
-from partedvae.data.lazy import Rows, chunks, in_memory
+from partedvae.data.lazy import in_memory
 from partedvae.data.subsets import random_rows
 from partedvae.estimator import PartedVAE
 from partedvae.layout import first_not_finite
 from partedvae.metrics import Evaluation
 from partedvae.metrics.classification import interval_of_share
-from partedvae.observed import as_generated
 from partedvae.persistence import CONFIG, HISTORY, WEIGHTS, ModelFileError, write_whole
 from partedvae.plans import METRICS, REPORT, RUN, SKIPPED, Parts, Plan, RunError
 from partedvae.processes import writes_files
+from partedvae.reconstruction import squared_error
 from partedvae.report import write_report
 from partedvae.report.sections import Subject
 from partedvae.tables import write_csv
@@ -48,7 +46,7 @@ ENDS = ("test_accuracy_low", "test_accuracy_high")
 
 _OF_TRAINING = ("n_training", "n_labelled", "n_test", "test_accuracy", *ENDS, "test_mse")
 _OF_A_RUN = (RUN, CONFIG, WEIGHTS, HISTORY, METRICS, REPORT, SKIPPED, FIGURES, CHECKPOINTS, LOGS)
-_FAILED, _LOCK = "-failed", ".lock"
+_FAILED = "-failed"
 _LEFT_EARLY = "The run in it was left before its first checkpoint: --overwrite begins it again."
 _SHOWN = 5_000  # of observations that are not in memory, so many are read for the report
 
@@ -97,48 +95,14 @@ def train(
     return figures
 
 
-@contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """A folder, made if need be, that no other process trains into meanwhile; gone again if it is left empty.
-
-    Of processes that train together, the one that writes files asks for all.
+def alone_in_run(folder: Path) -> AbstractContextManager[None]:
+    """A folder that no other process trains into meanwhile; see :func:`partedvae.alone.alone_in`.
 
     Raises:
         RunError: another process trains into it.
     """
-    if not writes_files():
-        yield
-        return
-    with _made(folder), _locked(folder):
-        yield
-
-
-@contextmanager
-def _made(folder: Path) -> Iterator[None]:
-    created = not folder.exists()
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        yield
-    finally:
-        if created and not any(folder.iterdir()):
-            folder.rmdir()
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    lock = FileLock(folder / _LOCK, timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise RunError(
-            f"--out {folder}: another process trains into it. Wait until it ends, or name another folder."
-        ) from None
-    try:
-        yield
-    finally:
-        with suppress(OSError):  # of a file that is open, which a system may keep until it is closed
-            (folder / _LOCK).unlink(missing_ok=True)
-        lock.release()
+    taken = f"--out {folder}: another process trains into it. Wait until it ends, or name another folder."
+    return alone_in(folder, RunError(taken))
 
 
 def keep_plan(folder: Path, plan: Plan) -> None:
@@ -224,7 +188,7 @@ def metrics(model: PartedVAE, parts: Parts) -> dict[str, float]:
         if len(model.attributes_) == 1:  # several of one row are not independent
             n_test = len(parts.held_out)
             figures |= zip(ENDS, interval_of_share(round(figures["test_accuracy"] * n_test), n_test), strict=True)
-        figures["test_mse"] = _squared_error(model, parts.held_out.x)
+        figures["test_mse"] = squared_error(model, parts.held_out.x)
     return figures
 
 
@@ -275,7 +239,7 @@ def check_free(folder: Path, resume: bool, overwrite: bool) -> None:
         return  # the process that does may have begun to
     if folder.exists() and not folder.is_dir():
         raise RunError(f"--out {folder}: is a file, not a folder.")
-    with alone_in(folder) if folder.exists() else nullcontext():
+    with alone_in_run(folder) if folder.exists() else nullcontext():
         _check_free(folder, resume, overwrite)
 
 
@@ -311,14 +275,6 @@ def write_json(path: Path, content: Any) -> None:
     """Write JSON, whole or not at all."""
     text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
     write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
-
-
-def _squared_error(model: PartedVAE, x: Rows) -> float:
-    """Mean squared error of reconstruction, a bounded number of observations at a time."""
-    squares = sum(
-        float(np.square(model.reconstruct(part) - as_generated(part, model.net_)).sum()) for _, part in chunks(x)
-    )
-    return squares / math.prod(x.shape)
 
 
 def _write_skipped(path: Path, skipped: Sequence[Skipped]) -> None:

@@ -17,6 +17,7 @@ class SameRun:
         settings: as JSON has them.
         batches: of an epoch.
         data: the fingerprint of observations and labels, where they have one.
+        validation: that of what validates, if anything does.
         precision: Lightning's name of it.
         compiled: whether the step is, which rounds otherwise.
         device: its type; each draws other noise.
@@ -27,6 +28,7 @@ class SameRun:
     settings: Mapping[str, Any]
     batches: int
     data: str | None
+    validation: str | None
     precision: str
     compiled: bool
     device: str
@@ -65,6 +67,8 @@ class SameRun:
             raise CheckpointError(f"{path} is of a run with {found}.")
         if state["data"] is not None and state["data"] != self.data:
             raise CheckpointError(f"{path} is of a run on other observations or labels.")
+        if state["validation"] != self.validation:
+            raise CheckpointError(f"{path} is of a run with other validation data. Give the same again.")
         if state["precision"] != self.precision:
             raise CheckpointError(
                 f"{path} is of a run with precision {state['precision']}, not {self.precision}: "

@@ -56,13 +56,14 @@ class Training(lightning.LightningModule):
         augment: Augmentation | None = None,
         waiting: Waiting | None = None,
         data: str | None = None,
+        validation: str | None = None,
         compiled: bool = False,
         times_shown: float = math.inf,
     ) -> None:
         super().__init__()
         self.waiting = waiting
         self.compiled = compiled
-        self.data = data  # the fingerprint of what is trained on
+        self.data, self.validation = data, validation  # fingerprints
         self.n_batches = n_batches
         self.lessons = Lessons(model, config, augment, times_shown)
         self._augments = augment is not None
@@ -290,6 +291,7 @@ class Training(lightning.LightningModule):
             to_json(self.config),
             self.n_batches,
             self.data,
+            self.validation,
             self.trainer.precision,
             self.compiled,
             self.trainer.strategy.root_device.type,

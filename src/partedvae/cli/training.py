@@ -109,7 +109,7 @@ def train(
         _say_what_is_learned(dataset, plan)
         _say_what_is_wrong(dataset.with_labels_of(plan.labelled))
     try:
-        with runs.alone_in(out):
+        with runs.alone_in_run(out):
             figures = runs.train(
                 out,
                 plan,

@@ -60,8 +60,9 @@ def tune(
 ) -> None:
     """Search for settings: trials judged on held-out rows by the NLL of their labels and by what z tells of them.
 
-    Leaves STUDY/best.yaml for train --config, and STUDY/trials.csv. Trials worse than most are stopped early. What is
-    searched by default: the learning rate, gamma_zc, gamma_swap and the capacities.
+    Leaves STUDY/best.yaml for train --config, and STUDY/trials.csv. Trials whose NLL is worse than that of most are
+    stopped early. What is searched by default: the learning rate, gamma_zc, gamma_swap and u_capacity. Reconstructions
+    do not count in the score: read the mse of trials beside it.
 
     Examples:
     partedvae tune digits --labels-per-class 5 --trials 30 --out studies/digits
@@ -78,6 +79,10 @@ def tune(
     from partedvae import tuning
 
     space = tuning.read_space(search or tuning.SPACE)
+    if (of_z := tuning.forgets(space)) is not None and not quiet:
+        typer.echo(
+            f"--search {of_z}: a z that carries less tells less. Compare the mse in {out / tuning.TRIALS}.", err=True
+        )
     settings = gather(preset, config, set_ or [], {"max_epochs": epochs, "random_state": seed})
     check_apart("--out", out, Path(data))
     data, reading = located(data), Reading(**given)
@@ -95,6 +100,6 @@ def tune(
         found = study.best_trial
         typer.echo(
             f"best of {tuning.n_ended(study)} trials: NLL {found.user_attrs['nll']:.4f} nats, z leakage "
-            f"{found.user_attrs['leakage']:.4f}, on {len(parts.held_out)} rows"
+            f"{found.user_attrs['leakage']:.4f}, mse {found.user_attrs['mse']:.4f}, on {len(parts.held_out)} rows"
         )
         typer.echo(f"settings: {out / tuning.BEST} (train --config)")

@@ -24,18 +24,28 @@ class Rounding:
     """
 
     def __init__(self, n_columns: int) -> None:
-        self._least, self._most, self._error = (np.full(n_columns, start) for start in (np.inf, -np.inf, 0.0))
+        self._least, self._most, self._error = (
+            np.full(n_columns, start, dtype=kind)  # Python's whole numbers: a long id is more than a float can hold
+            for start, kind in ((np.inf, object), (-np.inf, object), (0.0, float))
+        )
 
     def add(self, values: NDArray[Any], first: int = 0) -> None:
         """Values (n, k) of k columns from the first on; those that are not finite say nothing."""
         if np.can_cast(values.dtype, np.float32):
             return
         with np.errstate(over="ignore", invalid="ignore"):
-            error = np.abs(values - values.astype(np.float32))
+            near = values.astype(np.float32)
+            if values.dtype.kind in "iu":
+                largest = np.nextafter(np.float32(np.iinfo(values.dtype).max), np.float32(0))  # that is no larger
+                back = np.minimum(near, largest).astype(values.dtype)
+                error = np.maximum(values, back) - np.minimum(values, back)
+                self.add_ends(values.min(axis=0), values.max(axis=0), error.max(axis=0), first)
+                return
+            error = np.abs(values - near)
         finite = np.isfinite(error)  # nor do those beyond float32, which are refused as such
         self.add_ends(
-            values.min(axis=0, where=finite, initial=np.inf) if values.dtype.kind == "f" else values.min(axis=0),
-            values.max(axis=0, where=finite, initial=-np.inf) if values.dtype.kind == "f" else values.max(axis=0),
+            values.min(axis=0, where=finite, initial=np.inf),
+            values.max(axis=0, where=finite, initial=-np.inf),
             error.max(axis=0, where=finite, initial=0.0),
             first,
         )
@@ -43,8 +53,8 @@ class Rounding:
     def add_ends(self, least: NDArray[Any], most: NDArray[Any], error: NDArray[Any], first: int = 0) -> None:
         """The same by smallest and largest values, and by how far float32 is from any, each (k,)."""
         columns = slice(first, first + len(least))
-        self._least[columns] = np.minimum(self._least[columns], least)
-        self._most[columns] = np.maximum(self._most[columns], most)
+        self._least[columns] = np.minimum(self._least[columns], least.astype(object))
+        self._most[columns] = np.maximum(self._most[columns], most.astype(object))
         self._error[columns] = np.maximum(self._error[columns], error)
 
     @property

@@ -133,6 +133,8 @@ def _checked(probabilities: ArrayLike, labels: ArrayLike) -> tuple[Floats, Integ
     y: Any = np.asarray(labels)
     if p.ndim != 2 or y.shape != (len(p),) or not len(p):
         raise ValueError(f"probabilities have shape {p.shape} and labels {y.shape}; they should be (N, K) and (N,).")
+    if not np.isfinite(p).all():
+        raise ValueError(f"probabilities are not finite at row {np.flatnonzero(~np.isfinite(p).all(axis=1))[0]}.")
     if not np.allclose(p.sum(axis=1), 1, atol=1e-3) or (p < 0).any():
         raise ValueError("probabilities should not be negative, and each row should sum to 1.")
     if y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= p.shape[1]:

@@ -21,7 +21,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from partedvae.given_labels import complete
-from partedvae.metrics.rows import Seed
+from partedvae.metrics.rows import Seed, codes_of
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
@@ -161,11 +161,9 @@ def _read_out_of_fold(x: Floats, y: Integers, seed: int) -> tuple[Integers, dict
 
 
 def _checked(codes: ArrayLike, labels: ArrayLike) -> tuple[Floats, Array]:
-    x, y = np.asarray(codes, dtype=np.float64), np.asarray(labels)
-    if x.ndim != 2 or y.ndim != 1 or len(x) != len(y):
+    x, y = codes_of(codes, "codes")[0], np.asarray(labels)
+    if y.ndim != 1 or len(x) != len(y):
         raise ValueError(f"codes have shape {x.shape} and labels {y.shape}; they should be (N, D) and (N,).")
-    if not np.isfinite(x).all():
-        raise ValueError("codes have NaN or infinite values.")
     missing = np.flatnonzero(~complete(labels, len(x)))
     if len(missing):
         raise ValueError(f"labels have none at row {missing[0]} (-1, None, NaN or masked): leave such rows out.")

@@ -73,7 +73,7 @@ def checked(codes: ArrayLike, factors: ArrayLike, *, whole: bool = True, least_f
     >>> rows.codes.tolist(), rows.left_out
     ([[0.5], [1.5]], {'n_dead': 1, 'n_constant': 0})
     """
-    x, resolution = _codes(codes, "codes")
+    x, resolution = codes_of(codes, "codes")
     y = _factors(factors, "factors", whole)
     _require_same_length(x, y, "")
     return _varying(x, y, resolution, least_factors)
@@ -99,7 +99,7 @@ def divided(
     >>> len(train.codes), len(test.codes)
     (7, 3)
     """
-    x, resolution = _codes(codes, "codes")
+    x, resolution = codes_of(codes, "codes")
     y = _factors(factors, "factors", whole=True)
     _require_same_length(x, y, "")
     if (test_codes is None) != (test_factors is None):
@@ -113,7 +113,7 @@ def divided(
         x, x_test = x[order[:n_train]], x[order[n_train:]]
         y, y_test = y[order[:n_train]], y[order[n_train:]]
     else:
-        x_test, _ = _codes(test_codes, "test_codes")
+        x_test, _ = codes_of(test_codes, "test_codes")
         y_test = _factors(test_factors, "test_factors", whole=True)
         _require_same_length(x_test, y_test, "test_")
         for name, train_array, test_array in (("codes", x, x_test), ("factors", y, y_test)):
@@ -157,8 +157,12 @@ def _varying(x: Floats, y: Array, resolution: float, least_factors: int) -> Rows
     return Rows(x[:, code_varies], y[:, factor_varies], code_varies, factor_varies)
 
 
-def _codes(values: ArrayLike, name: str) -> tuple[Floats, float]:
-    """As doubles, with the relative resolution of the type they came in."""
+def codes_of(values: ArrayLike, name: str) -> tuple[Floats, float]:
+    """As doubles (N, D), with the relative resolution of the type they came in.
+
+    Raises:
+        ValueError: a shape, type or number that cannot be measured.
+    """
     _refuse_masked(values, name)
     given = np.asarray(values)
     if given.ndim != 2 or 0 in given.shape:
