@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -289,6 +290,31 @@ def test_cells_train_and_predict_from_the_command_line(tmp_path: Path, shape: st
         rows = list(csv.DictReader(file))
     assert [row["id"] for row in rows] == [f"c{row}" for row in range(N)]
     assert {row["label"] for row in rows} <= {"B", "T"}
+
+
+@pytest.mark.parametrize("shape", ["dense", "csr", "csc"])
+def test_the_genes_of_a_model_are_found_in_any_order_among_others(tmp_path: Path, shape: str) -> None:
+    x, run = counts(), tmp_path / "run"
+    own = write(tmp_path / "cells.h5ad", SHAPES[shape](x))
+    assert call("train", own, "--missing", "Unknown", "--out", run, *QUICK, "--quiet").returncode == 0
+    order = [*range(GENES - 1, -1, -1)]
+    more = np.column_stack([x[:, order], np.ones((N, 2), np.float32)])
+    names = [*(f"g{gene}" for gene in order), "new", "newer"]
+    other = write(tmp_path / "other.h5ad", SHAPES[shape](more), genes=names)
+    for path, answers in ((own, "own.csv"), (other, "other.csv")):
+        done = call("predict", run, path, "-o", tmp_path / answers)
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "own.csv").read_text() == (tmp_path / "other.csv").read_text()
+    fewer = write(tmp_path / "fewer.h5ad", SHAPES[shape](x[:, :4]), genes=names[5:9])
+    done = call("predict", run, fewer, "-o", tmp_path / "none.csv")
+    assert done.returncode == 1
+    assert "fewer.h5ad has no gene g4, nor 4 more that are asked for; it has 4, such as g3." in done.stderr
+    warnings.filterwarnings("ignore", message="Variable names are not unique")  # which is AnnData's advice
+    twice = write(tmp_path / "twice.h5ad", SHAPES[shape](more), genes=[*names[:-2], "g1", "new"])
+    assert "two genes are called g1" in call("predict", run, twice, "-o", tmp_path / "none.csv").stderr
+    some = load(str(own), features=("g3", "g1"), missing=("Unknown",))
+    np.testing.assert_array_equal(some.array, x[:, [3, 1]])
+    assert some.feature_names == ("g3", "g1")
 
 
 def test_numbers_that_32_bits_cannot_tell_apart_are_refused(tmp_path: Path) -> None:

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
+from command_line import QUICK, call
 from partedvae.data import DataError, load
 from partedvae.data import cache as cache_module
 from partedvae.data.describe import describe
@@ -132,7 +134,7 @@ def test_numbers_that_32_bits_cannot_tell_apart_are_refused_by_name(suffix: str,
 
 
 def test_a_column_of_dates_is_doubted_as_a_label(tmp_path: Path) -> None:
-    rows = "".join(f"{row},2024-{1 + row % 12:02}-{1 + row % 28:02},{'ab'[row % 2]}\n" for row in range(100))
+    rows = "".join(f"{row / 7},2024-{1 + row % 12:02}-{1 + row % 28:02},{'ab'[row % 2]}\n" for row in range(100))
     source = csv_file(tmp_path, "x,when,kind\n" + rows)
     said = [line for line in describe(source, load(source)) if line.startswith("problem")]
     assert said == [
@@ -259,3 +261,36 @@ def test_a_class_that_other_programs_write_for_a_missing_one_is_pointed_out(tmp_
 def test_a_quote_that_is_left_open_does_not_swallow_the_rest(rows: str, line: int, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=rf"data\.csv, line {line} cannot be read: .* Is a quote"):
         load(csv_file(tmp_path, "a,class\n" + rows))
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+@pytest.mark.parametrize("key", ["id", "ID", "Id"])
+def test_a_column_that_is_called_id_is_no_feature_whatever_its_capitals(suffix: str, key: str, tmp_path: Path) -> None:
+    frame = pd.DataFrame({key: np.arange(5, 35), "x": np.arange(30) ** 2, "label": ["a", "b"] * 15})
+    path = tmp_path / f"t.{suffix}"
+    frame.to_csv(path, index=False) if suffix == "csv" else frame.to_parquet(path)
+    data = load(path)
+    assert data.feature_names == ("x",)
+    assert data.ids[:2] == ("5", "6")
+    assert load(path, features=(key, "x")).feature_names == (key, "x")
+    (tmp_path / "labels.csv").write_text(f"{key};kind\n7;new\n8;old\n")
+    data = load(path, label_file=str(tmp_path / "labels.csv"))
+    assert data.y[2:4].tolist() == ["new", "old"]
+
+
+def test_a_path_in_capitals_is_one_unless_it_is_a_number(tmp_path: Path) -> None:
+    for row in range(2):
+        Image.new("L", (8, 8), 50 * row).save(tmp_path / f"{row}.png")
+    pictures = load(csv_file(tmp_path, "Path,kind\n0.png,a\n1.png,b\n", "pictures.csv"))
+    assert pictures.array[:, 0, 0].tolist() == [0, 50]
+    assert load(csv_file(tmp_path, "Path,kind\n2.5,a\n3.5,b\n", "light.csv")).feature_names == ("Path",)
+
+
+def test_a_feature_that_counts_the_rows_is_doubted(tmp_path: Path) -> None:
+    rows = "".join(f"{row + 3},{row % 7},{'ab'[row // 15]}\n" for row in range(30))
+    source = csv_file(tmp_path, "cell,x,label\n" + rows)
+    said = "cell counts the rows; if it is no feature, call it id, or name the features with --feature-columns"
+    assert f"problem: {said}" in list(describe(source, load(source)))
+    done = call("train", source, "--out", tmp_path / "run", *QUICK)
+    assert done.returncode == 0, done.stderr
+    assert said in done.stderr

@@ -146,9 +146,10 @@ def test_pages_that_are_not_read_are_said_to_be_there(folder: Path, cache: bool)
     for _ in range(2):
         data = load(str(folder), size=(2, 2), cache=cache)
         assert greys(data)["cat/stack.tif"] == 10
-        ((_, reason),) = data.skipped
-        assert "of 1 files only the first page" in reason
-        assert "stack.tif" in reason
+        (note,) = data.notes
+        assert "of 1 files only the first page" in note
+        assert "stack.tif" in note
+        assert data.skipped == ()
 
 
 def test_damage_behind_the_first_frame_is_not_the_first_frames(folder: Path) -> None:
@@ -337,8 +338,10 @@ def test_links_to_folders_are_followed_and_what_is_no_picture_is_told(tmp_path: 
     (tmp_path / "photos" / "b" / "notes.txt").write_text("x")
     data = load(tmp_path / "photos")
     assert [sum(data.codes[:, 0] == k) for k in (0, 1)] == [9, 3]
-    assert [skipped.id for skipped in data.skipped] == ["*.txt"]
-    assert any("1 files *.txt are not read" in line for line in describe("photos", data))
+    assert data.skipped == ()
+    said = list(describe("photos", data))
+    assert any(line.startswith("problem: 1 file *.txt not read: pictures end in") for line in said)
+    assert not any("--skip-bad" in line for line in said)
 
 
 def test_parts_of_data_are_no_classes(tmp_path: Path) -> None:

@@ -148,7 +148,7 @@ def test_a_database_that_cannot_be_used_is_named_without_its_password(
 
 
 def test_too_few_rows_to_judge_by_are_refused(parts: tuple[Dataset, Dataset], tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=r"--holdout: \d rows of .* are held out"):
+    with pytest.raises(RunError, match=r"--holdout: \d rows of class .* are held out"):
         search(tmp_path / "s", parts[0], parts[1].take(range(30)), SMALL, SPACE, 1)
     assert not (tmp_path / "s").exists()
 

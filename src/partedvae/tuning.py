@@ -29,6 +29,7 @@ from partedvae.estimator import PartedVAE
 from partedvae.inference import infer
 from partedvae.layout import Layout
 from partedvae.metrics import leakage, negative_log_likelihood
+from partedvae.metrics.leakage import FEWEST
 from partedvae.objective import targets_of
 from partedvae.persistence import ModelFileError, write_whole
 from partedvae.plans import RUN, RunError
@@ -44,7 +45,6 @@ _STUDY, _REASON = "partedvae", "reason"
 _LOOKS = 10  # a trial is looked at so often before its end
 _LOGARITHMIC = 10.0  # ranges over which ratios matter, not differences
 _LOOKED_AT = 2_000
-_FEWEST = 10  # rows of a class that leakage can be measured with
 
 SPACE = ("lr=3e-4:3e-3", "gamma_zc=5.0:80.0", "gamma_swap=2.0:40.0", "u_capacity=2.0:12.0")
 """What is searched unless something else is asked for: not how much z may carry, since less of it tells less."""
@@ -311,11 +311,11 @@ def _score(trial: optuna.Trial, training: Dataset, held_out: Dataset, settings: 
 def _check_enough(held_out: Dataset) -> None:
     for attribute, column in zip(held_out.attributes, held_out.codes.T, strict=True):
         counts = np.bincount(column[column >= 0], minlength=len(attribute.classes))
-        if counts.min() < _FEWEST:
+        if counts.min() < FEWEST:
             rarest = attribute.classes.tolist()[counts.argmin()]
             raise RunError(
-                f"--holdout: {counts.min()} rows of {rarest!r} are held out; to tell whether z knows a class, "
-                f"{_FEWEST} of each are needed."
+                f"--holdout: {counts.min()} rows of class {rarest!r} are held out; to tell whether z knows a class, "
+                f"{FEWEST} of each are needed."
             )
 
 

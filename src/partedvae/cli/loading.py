@@ -45,7 +45,7 @@ def model_and_data(
     model = load_model(run)
     shape, names = model.layout_.tensor_shape, getattr(model, "feature_names_in_", None)
     reading = plans.read_plan(run).reading if (run / plans.RUN).exists() else None
-    apart = applies("labels_if_there", data) and not applies("features", data)  # no column of labels is a feature
+    apart = applies("layer", data)  # columns of obs, none of which is a feature
     by_name = with_labels or (names is None and not apart)  # or labels would be taken for features
     known: Given = {
         "size": (shape[1], shape[2]) if model.layout_.kind != "features" else None,
@@ -59,6 +59,8 @@ def model_and_data(
         raise UsageError(f"--size: the model knows pictures of {own}. Leave it out: others are brought to that.")
     here = {name: value for name, value in known.items() if applies(name, data)}
     dataset = load(data, **{**here, **given})
+    for note in () if quiet else dataset.notes:
+        typer.echo(note, err=True)
     for name, reason in () if quiet else dataset.skipped:
         typer.echo(f"left out: {name}: {reason}", err=True)
     told = other_colours(dataset.x, model.layout_)

@@ -164,12 +164,14 @@ def _new_plan(data: str, given: Given, choice: Choice, settings: Config, quiet: 
 
 
 def _say_what_is_learned(data: Dataset, plan: Plan) -> None:
-    """Which columns were taken for labels, where nobody said which are; and doubts about those."""
-    from partedvae.data.describe import too_many_classes
+    """Which columns were taken for labels, where nobody said which are; and doubts about columns."""
+    from partedvae.data.describe import counted_rows, too_many_classes
 
     if plan.reading.labels is None and plan.reading.label_file is None and len(data.attributes) > 1:
         found = ", ".join(f"{attribute.name} ({len(attribute.classes)} classes)" for attribute in data.attributes)
         typer.echo(f"labels: {found}; --label-columns names others", err=True)
+    for doubt in counted_rows(data):
+        typer.echo(doubt, err=True)
     for attribute, column in zip(data.attributes, data.codes.T, strict=True):
         for doubt in too_many_classes(attribute, column):
             typer.echo(doubt, err=True)
@@ -180,6 +182,8 @@ def _say_what_is_wrong(data: Dataset) -> None:
     from partedvae.data.conflicts import labelled_conflicts
     from partedvae.data.describe import doubtful_classes
 
+    for note in data.notes:
+        typer.echo(note, err=True)
     if data.skipped:
         typer.echo(f"left out: {len(data.skipped)}; skipped.csv in the run says what and why", err=True)
     for attribute in data.attributes:

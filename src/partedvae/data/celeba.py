@@ -93,6 +93,7 @@ def read_celeba(reading: Reading) -> Dataset:
         attributes=attributes,
         ids=tuple(listed.pictures[row] for row in kept),
         skipped=(*absent, *decoded.skipped),
+        notes=decoded.notes,
     )
 
 

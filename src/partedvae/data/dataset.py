@@ -68,6 +68,7 @@ class Dataset:
         grid: the factors of the source, if every row is one point of a grid of known factors.
         points: the row numbers (N,) of that grid, which tell each row's factors.
         skipped: what was left out because it could not be read, if that was asked for.
+        notes: lines on what else was not read, such as files that are no pictures by their names.
 
     >>> animal = Attribute("animal", np.array(["cat", "dog"]))
     >>> data = Dataset(np.zeros((3, 4)), np.array([[1], [-1], [0]]), (animal,), ("a", "b", "c"))
@@ -85,6 +86,7 @@ class Dataset:
     grid: FactorGrid | None = None
     points: NDArray[np.int64] | None = None
     skipped: tuple[Skipped, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.x)

@@ -32,11 +32,12 @@ _PICTURES, _REPORT = "pictures.npy", "report.npz"
 
 @dataclass(frozen=True)
 class Decoded:
-    """Pictures as an array, the numbers of those that could be read, and what is wrong with the others."""
+    """Pictures as an array, the numbers of those that could be read, what is wrong with others, and further lines."""
 
     x: Rows
     kept: NDArray[np.int64]
     skipped: tuple[Skipped, ...]
+    notes: tuple[str, ...] = ()
 
 
 class _Part(NamedTuple):
@@ -169,11 +170,14 @@ def _read(folder: Path, names: Sequence[str], mapped: bool) -> Decoded:
     with np.load(folder / _REPORT, allow_pickle=False) as report:
         kept, bad, reasons, further = (report[name] for name in ("kept", "bad", "reasons", "further"))
     x = np.load(folder / _PICTURES, mmap_mode="r" if mapped else None, allow_pickle=False)
-    skipped = [Skipped(names[i], str(reason)) for i, reason in zip(bad, reasons, strict=True)]
-    if len(further):
-        only = f"of {len(further):,} files only the first page or frame is read, such as {further[0]}"
-        skipped.append(Skipped("further pages", f"{only}; to learn from the others, make each a file of its own"))
-    return Decoded(x, kept, tuple(skipped))
+    skipped = tuple(Skipped(names[i], str(reason)) for i, reason in zip(bad, reasons, strict=True))
+    if not len(further):
+        return Decoded(x, kept, skipped)
+    note = (
+        f"of {len(further):,} files only the first page or frame is read, such as {further[0]}; to learn from the "
+        "others, make each a file of its own"
+    )
+    return Decoded(x, kept, skipped, (note,))
 
 
 def _workers(n_pictures: int) -> int:

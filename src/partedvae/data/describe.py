@@ -19,6 +19,7 @@ from partedvae.layout import Layout
 _LOOKED_AT = 20_000  # observations read for ranges and duplicates, of more a random choice
 _LISTED = 12
 _FEW_CLASSES = 10
+_COUNTED, _LEAST_COUNTED = 1_000, 20  # rows that are looked at for an index, and how few are chance
 _MISSING_ELSEWHERE = {"na", "n/a", "nan", "null", "none", "?", "-", "-1", "unknown"}  # what other programs write for it
 
 
@@ -45,6 +46,7 @@ def _lines(source: str, data: Dataset) -> Iterator[str]:
         yield f"features: {_few(list(data.feature_names))}"
         if _are_numbers_without_order(data.feature_names):
             yield "problem: all features are called by numbers; if the first line is a row, put one above it with names"
+    yield from (f"problem: {doubt}" for doubt in counted_rows(data))
     for attribute, column in zip(data.attributes, data.codes.T, strict=True):
         yield from _attribute(attribute, column)
     if not data.attributes:
@@ -61,6 +63,7 @@ def _lines(source: str, data: Dataset) -> Iterator[str]:
         yield f"problem: equal observations with different labels: {', '.join(seen.ids[row] for row in group[:6])}"
     if len(found.conflicts) > _LISTED:
         yield f"problem: and {len(found.conflicts) - _LISTED:,} more groups like these"
+    yield from (f"problem: {note}" for note in data.notes)
     for _, reason in data.skipped[:_LISTED]:
         yield f"problem: {reason}"
     if len(data.skipped) > _LISTED:
@@ -127,6 +130,23 @@ def doubtful_classes(attribute: Attribute) -> Iterator[str]:
     for names in nearly_equal(attribute.classes):
         called = " and ".join(map(repr, names))
         yield f"{attribute.name} has classes {called}; if they are one, write them alike in the data"
+
+
+def counted_rows(data: Dataset) -> Iterator[str]:
+    """A line on each feature that goes up by one from row to row, as an index does: it may tell classes in order.
+
+    >>> x = np.stack([np.arange(1, 31), np.arange(30) % 7], axis=1)
+    >>> list(counted_rows(Dataset(x, np.empty((30, 0), int), (), Numbered(range(30)), ("sample", "age"))))
+    ['sample counts the rows; if it is no feature, call it id, or name the features with --feature-columns']
+    """
+    if not data.feature_names or len(data) < _LEAST_COUNTED:
+        return
+    first = np.asarray(data.x[np.arange(min(len(data), _COUNTED))], dtype=np.float64)
+    for column in np.flatnonzero((np.diff(first, axis=0) == 1).all(axis=0)):
+        yield (
+            f"{data.feature_names[column]} counts the rows; if it is no feature, call it id, or name the features with "
+            "--feature-columns"
+        )
 
 
 def too_many_classes(attribute: Attribute, column: NDArray[Any]) -> Iterator[str]:

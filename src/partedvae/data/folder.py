@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from partedvae.data.dataset import DataError, Dataset, Skipped
+from partedvae.data.dataset import DataError, Dataset
 from partedvae.data.decoding import decode
 from partedvae.data.images import SUFFIXES
 from partedvae.data.reading import Reading
@@ -56,7 +56,8 @@ def read_folder(folder: Path, reading: Reading) -> Dataset:
         codes=codes[decoded.kept],
         attributes=(Attribute("class", np.array(classes)),) if classes else (),
         ids=tuple(ids[row] for row in decoded.kept),
-        skipped=(*decoded.skipped, *_left_out(others)),
+        skipped=decoded.skipped,
+        notes=(*decoded.notes, *_not_read(others)),
     )
 
 
@@ -96,10 +97,10 @@ def _is_hidden(name: str) -> bool:
     return name.startswith(".") or name.lower() in _OF_OTHERS
 
 
-def _left_out(others: Counter[str]) -> tuple[Skipped, ...]:
+def _not_read(others: Counter[str]) -> tuple[str, ...]:
     """What lies among pictures and is none by its name: a line for each kind."""
     return tuple(
-        Skipped(f"*{suffix}", f"{count:,} files *{suffix} are not read: pictures end in {_KNOWN}")
+        f"{count:,} {'file' if count == 1 else 'files'} *{suffix} not read: pictures end in {_KNOWN}"
         for suffix, count in sorted(others.items())
     )
 

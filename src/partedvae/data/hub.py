@@ -95,7 +95,14 @@ def read_hub(source: str, reading: Reading) -> Dataset:
     pictures = _Pictures(part, columns.picture, source)
     # The library's own fingerprint is of all that the rows were made from.
     decoded = decode_encoded(pictures, places, reading, called, lambda: str(part._fingerprint))
-    return Dataset(decoded.x, codes[decoded.kept], attributes, Numbered(rows[decoded.kept]), skipped=decoded.skipped)
+    return Dataset(
+        decoded.x,
+        codes[decoded.kept],
+        attributes,
+        Numbered(rows[decoded.kept]),
+        skipped=decoded.skipped,
+        notes=decoded.notes,
+    )
 
 
 def choose_columns(features: Any, source: str, reading: Reading) -> Columns:

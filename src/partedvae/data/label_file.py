@@ -14,7 +14,7 @@ import numpy as np
 from partedvae.data.arrays import encode_labels, map_npy
 from partedvae.data.dataset import DataError, Dataset, Numbered
 from partedvae.data.reading import Reading
-from partedvae.data.tables import ID, PATH, label_codes, open_table
+from partedvae.data.tables import ID, PATH, column_called, label_codes, open_table
 from partedvae.labels import first_repeated
 
 RANK, LABEL, CONFIDENCE = "rank", "label", "confidence"
@@ -46,10 +46,10 @@ def with_label_file(data: Dataset, path: Path, reading: Reading) -> Dataset:
     table = open_table(path)
     if not table.n_rows:
         raise DataError(f"{path} has no rows.")
-    key = next((name for name in (ID, PATH) if name in table.names), None)
+    key = column_called(ID, table) or column_called(PATH, table)
     if key is None:
         raise DataError(f"{path}: has no column id or path; it has {', '.join(table.names)}.")
-    names = reading.labels if reading.labels is not None else _labels_among(table.names)
+    names = reading.labels if reading.labels is not None else _labels_among(table.names, key)
     unknown = [name for name in names if name not in table.names]
     if unknown:
         raise DataError(f"{path} has no column {unknown[0]}, of labels; it has {', '.join(table.names)}.")
@@ -82,9 +82,9 @@ def _composed(name: str) -> str:
     return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
-def _labels_among(columns: Sequence[str]) -> list[str]:
+def _labels_among(columns: Sequence[str], key: str) -> list[str]:
     """Columns of labels, of those of a file in which nobody said which they are."""
-    beside = {ID, PATH}
+    beside = {ID, PATH, key}
     if columns[:2] == [RANK, ID]:
         beside |= {RANK, *(name.replace(LABEL, CONFIDENCE, 1) for name in columns if name.startswith(LABEL))}
     return [name for name in columns if name not in beside]

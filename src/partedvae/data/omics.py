@@ -20,7 +20,7 @@ from partedvae.data.reading import Reading
 from partedvae.data.rounding import Rounding
 from partedvae.data.sparse import SparseRows
 from partedvae.data.subsets import random_rows
-from partedvae.labels import Attribute
+from partedvae.labels import Attribute, first_repeated
 
 Array = NDArray[Any]
 
@@ -31,12 +31,13 @@ _BYTES_AT_ONCE = 2**26
 def read_h5ad(path: Path, reading: Reading) -> Dataset:
     """Cells ``X`` with labels from columns of ``obs``; names of cells are ids, names of genes those of features.
 
-    ``reading.layer`` is read in place of ``X``. The labels are ``reading.labels``, else, unless they come from a label
+    ``reading.layer`` is read in place of ``X``, and the genes ``reading.features``, in that order, if some are named.
+    The labels are ``reading.labels``, else, unless they come from a label
     file, the only column of ``obs`` that is categorical or text; a category that means unlabelled is named by
     ``reading.missing``.
 
     Raises:
-        DataError: the file is damaged, has no such column or layer, or more than one column that labels could be.
+        DataError: the file is damaged, has no such column, layer or gene, or more than one column that labels could be.
     """
     anndata = require("anndata", "omics", f"{path} is an AnnData file")
     with naming(path, *_DAMAGE):
@@ -45,11 +46,13 @@ def read_h5ad(path: Path, reading: Reading) -> Dataset:
         if not cells.n_obs or not cells.n_vars:
             raise DataError(f"{path} has {cells.n_obs} cells of {cells.n_vars} genes.")
         codes, attributes = _labels(cells.obs, path, reading)
-        x = _matrix(cells, path, reading)
-        names = tuple(map(str, cells.obs_names)), tuple(map(str, cells.var_names))
+        genes = tuple(map(str, cells.var_names))
+        chosen = _chosen(genes, path, reading.features)
+        x = _matrix(cells, path, reading, chosen)
+        ids = tuple(map(str, cells.obs_names))
     finally:
         cells.file.close()
-    data = Dataset(x, codes, attributes, names[0], names[1])
+    data = Dataset(x, codes, attributes, ids, genes if chosen is None else tuple(genes[gene] for gene in chosen))
     return data if reading.max_rows is None else data.take(random_rows(len(data), reading.max_rows))
 
 
@@ -81,7 +84,22 @@ def _column(series: Any) -> Array:
     return values
 
 
-def _matrix(cells: Any, path: Path, reading: Reading) -> Rows:
+def _chosen(genes: tuple[str, ...], path: Path, features: tuple[str, ...] | None) -> list[int] | None:
+    """Where the genes that are asked for stand; ``None`` if they are all there are, in their order."""
+    if features is None or features == genes:
+        return None
+    place = {name: number for number, name in enumerate(genes)}
+    absent = [name for name in features if name not in place]
+    if absent:
+        more = f", nor {len(absent) - 1:,} more that are asked for" if len(absent) > 1 else ""
+        raise DataError(f"{path} has no gene {absent[0]}{more}; it has {len(genes):,}, such as {genes[0]}.")
+    twice = first_repeated([name for name in genes if name in set(features)])
+    if twice is not None:
+        raise DataError(f"{path}: two genes are called {twice}, and one is asked for by its name.")
+    return [place[name] for name in features]
+
+
+def _matrix(cells: Any, path: Path, reading: Reading, chosen: list[int] | None) -> Rows:
     layer = None if reading.layer == "X" and "X" not in cells.layers else reading.layer
     if layer is not None and layer not in cells.layers:
         raise DataError(f"--layer {layer}: {path} has the layers {', '.join(map(str, cells.layers)) or 'none'}, and X.")
@@ -91,16 +109,19 @@ def _matrix(cells: Any, path: Path, reading: Reading) -> Rows:
             x = x.to_memory()
         if issparse(x):
             x.check_format()  # a number of a column that is not there would be written to where it points
-            return SparseRows(x)
-    shape, rounding, genes = tuple(x.shape), Rounding(x.shape[1]), list(map(str, cells.var_names))
-    at_once = max(1, _BYTES_AT_ONCE // (x.dtype.itemsize * shape[1]))
+            return SparseRows(x if chosen is None else x.tocsc()[:, chosen])
+    genes = list(map(str, cells.var_names)) if chosen is None else list(reading.features or ())
+    shape, rounding = (len(x), len(genes)), Rounding(len(genes))
+    at_once = max(1, _BYTES_AT_ONCE // (x.dtype.itemsize * x.shape[1]))
 
     def parts() -> Iterator[Array]:
         for start in range(0, shape[0], at_once):
             with naming(path, *_DAMAGE):
                 part = x[start : start + at_once]
+            part = part if chosen is None else part[:, chosen]
             rounding.add(part)
             yield part
         rounding.require_little(path, genes)
 
-    return stored_rows("cells", path, shape, np.float32, parts, reading.cache, *([] if layer is None else [layer]))
+    options = [*([] if layer is None else [layer]), *([] if chosen is None else [chosen])]
+    return stored_rows("cells", path, shape, np.float32, parts, reading.cache, *options)

@@ -191,7 +191,7 @@ _FILES: dict[str, Kind] = {
     **dict.fromkeys((".csv", ".tsv", *PARQUET), _TABLE),
     ".npz": Kind(arrays.read_npz, (*_PICTURES, "missing")),
     ".npy": Kind(arrays.read_npy, _PICTURES),
-    ".h5ad": Kind(read_h5ad, (*_COLUMNS, "layer")),
+    ".h5ad": Kind(read_h5ad, (*_COLUMNS, "features", "layer")),
 }
 
 

@@ -51,11 +51,19 @@ def read_table(path: Path, reading: Reading) -> Dataset:
     twice = first_repeated([*(reading.features or ()), *(reading.labels or ())])
     if twice is not None:
         raise DataError(f"{path}: column {twice} is named twice, of features and labels together.")
-    if PATH in table.names and not reading.features:
+    if column_called(PATH, table) is not None and not reading.features:
         return _manifest(table, reading)
     if reading.data_dir is not None:
         raise DataError(f"--data-dir: says where pictures lie; {path} is read as a table of features.")
     return _features(table, reading)
+
+
+def column_called(key: str, table: Table) -> str | None:
+    """The column ``id`` or ``path``, or one that is written so with capitals; a path in capitals is text."""
+    if key in table.names:
+        return key
+    alike = (name for name in table.names if name.lower() == key)
+    return next((name for name in alike if key == ID or not table.is_numeric(name)), None)
 
 
 def divide(table: Table, reading: Reading) -> tuple[list[str], list[str]]:
@@ -65,7 +73,7 @@ def divide(table: Table, reading: Reading) -> tuple[list[str], list[str]]:
     or y are labels if no labels are named, and columns of numbers are features if no features are named. Columns
     ``id`` and ``path`` are neither.
     """
-    others = [name for name in table.names if name not in (ID, PATH)]
+    others = _beside_keys(table)
     labels = reading.labels_among(table.names)
     asked = others if None in (reading.features, labels) else reading.features or ()
     if not reading.skip_bad:
@@ -84,6 +92,11 @@ def divide(table: Table, reading: Reading) -> tuple[list[str], list[str]]:
             "Name the features with --feature-columns, or name it a label with --label-columns."
         )
     return features, list(chosen)
+
+
+def _beside_keys(table: Table) -> list[str]:
+    keys = {column_called(key, table) for key in (ID, PATH)}
+    return [name for name in table.names if name not in keys]
 
 
 def label_codes(table: Table, names: Sequence[str], reading: Reading) -> tuple[Codes, tuple[Attribute, ...]]:
@@ -144,7 +157,8 @@ def _features(table: Table, reading: Reading) -> Dataset:
         )
     codes, attributes = label_codes(table, labelled, reading)
     x = table.numbers(features, reading)
-    ids = tuple(table.texts(ID)) if ID in table.names else Numbered(range(table.n_rows))
+    key = column_called(ID, table)
+    ids = tuple(table.texts(key)) if key is not None else Numbered(range(table.n_rows))
     names = tuple(features) if len(x.shape) == 2 and x.shape[1] == len(features) else ()
     data = Dataset(x, codes, attributes, ids, names)
     if reading.skip_bad:
@@ -174,11 +188,11 @@ def _readable(table: Table, data: Dataset) -> Dataset:
 
 def _manifest(table: Table, reading: Reading) -> Dataset:
     named = reading.labels_among(table.names)
-    names = named if named is not None else [n for n in table.names if n not in (PATH, ID)]
+    names = named if named is not None else _beside_keys(table)
     if named is None:
         _require_shared(table, names)
     codes, attributes = label_codes(table, names, reading)
-    texts = table.texts(PATH)
+    texts = table.texts(column_called(PATH, table) or PATH)
     root = Path(reading.data_dir) if reading.data_dir else table.path.parent
     _require_each_once(table, texts)
     rows = random_rows(len(texts), reading.max_rows)
@@ -193,6 +207,7 @@ def _manifest(table: Table, reading: Reading) -> Dataset:
         attributes=attributes,
         ids=tuple(ids[row] for row in decoded.kept),
         skipped=decoded.skipped,
+        notes=decoded.notes,
     )
 
 

@@ -28,7 +28,9 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 _FOLDS = 5
-_FEWEST = 2 * _FOLDS  # rows of a class
+FEWEST = 2 * _FOLDS
+"""Rows of a class with which it can be measured."""
+
 _VALIDATION = 0.25  # of a fold's training rows, to choose the probe on
 _DRAWS = 1_000  # of the bootstrap and of the permutations
 
@@ -88,8 +90,8 @@ def leakage(codes: ArrayLike, labels: ArrayLike, *, max_rows: int | None = 5_000
         x, y = x[rows], y[rows]
     classes, y = np.unique(y, return_inverse=True)
     rarest = int(np.bincount(y).min())
-    if rarest < _FEWEST:
-        raise ValueError(f"A class has {rarest} labelled rows; each should have at least {_FEWEST}.")
+    if rarest < FEWEST:
+        raise ValueError(f"A class has {rarest} labelled rows; each should have at least {FEWEST}.")
     # The probes are small: on busy cores, threads that wait for each other took 80 times as long as a single one.
     with threadpool_limits(1):
         seen, chosen = _read_out_of_fold(x, y, seed)
@@ -121,7 +123,7 @@ def _some(y: Array, at_most: int, rng: np.random.Generator) -> Integers:
     counts = np.bincount(y)
     nth = np.empty(len(y), dtype=np.int64)
     nth[by_class] = np.arange(len(y)) - np.repeat(np.cumsum(counts) - counts, counts)
-    chosen: Integers = order[(np.arange(len(y)) < at_most) | (nth < _FEWEST)]
+    chosen: Integers = order[(np.arange(len(y)) < at_most) | (nth < FEWEST)]
     return chosen
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from partedvae.metrics.leakage import Leakage, leakage
+from partedvae.metrics.leakage import FEWEST, Leakage, leakage
 from partedvae.report import figures
 from partedvae.report.mixture import Plane, components
 from partedvae.report.subject import Section, Shown, Subject, paragraphs
@@ -15,7 +15,6 @@ from partedvae.report.subject import Section, Shown, Subject, paragraphs
 Array = NDArray[Any]
 
 _POINTS = 3_000
-_LEAST_ROWS = 20  # of each class, to measure what codes tell of it
 _MOST_CLASSES = 20  # the probes take minutes for more
 _MOST_ROWS = 1_500
 
@@ -103,9 +102,9 @@ def _read(subject: Subject, a: int, seed: int) -> dict[str, Leakage]:
     known = subject.known(a)
     truth, names = subject.codes[known, a], subject.class_names(a)
     rarest = int(np.bincount(truth, minlength=len(names)).min())
-    if rarest < _LEAST_ROWS:
+    if rarest < FEWEST:
         raise ValueError(
-            f"A class has only {rarest} labelled observations here that training did not see; {_LEAST_ROWS} are needed."
+            f"A class has only {rarest} labelled observations here that training did not see; {FEWEST} are needed."
         )
     if len(names) > _MOST_CLASSES:
         raise ValueError(f"For {len(names)} classes this takes minutes; partedvae evaluate measures it.")
