@@ -19,6 +19,7 @@ from partedvae.config import PRESETS, Config
 from partedvae.consistency import Guesses, blended
 from partedvae.exchange import decoded_with_swaps, unrecognised
 from partedvae.independence import ClassIndependence, dependence
+from partedvae.lessons import Lessons, Shown
 from partedvae.likelihoods import Gaussian
 from partedvae.metrics import leakage
 from partedvae.model import PartedModel
@@ -300,6 +301,27 @@ def test_features_with_a_label_are_learned_as_they_are_unless_someone_says_how_t
     labelled, others = seen[0].flatten(1)[:10], seen[0].flatten(1)[10:]
     alike = [torch.isclose(rows[:, None], known.flatten(1)).all(dim=2).any(dim=1).all() for rows in (labelled, others)]
     assert [bool(all_are) for all_are in alike] == [kept, False]
+
+
+@pytest.mark.parametrize("weight", [0.0, 2.0])
+def test_labelled_pictures_are_changed_and_only_others_blended(weight: float) -> None:
+    x, y = load_digits(return_X_y=True)
+    model = PartedVAE(**SMALL).fit(x[:64].reshape(64, 8, 8), y[:64]).net_
+    lessons = Lessons(model, Config(), lambda batch, _: 1 - batch)
+    rows, labels = torch.rand(24, 1, 8, 8), torch.arange(8)[:, None]
+    guesses = torch.eye(10)[torch.arange(16) % 10]
+    shown = Shown(rows[8:], rows[:8], targets_of(labels, model.partition))
+    lesson = lessons.of(shown, guesses, weight, noise(0))
+    assert torch.equal(lesson.x[:8], 1 - rows[:8])
+    assert torch.equal(lesson.targets, shown.targets)
+    if not weight:
+        assert len(lesson.x) == 8
+        assert lesson.guesses is None
+        return
+    assert lesson.guesses is not None
+    torch.testing.assert_close(lesson.guesses.sum(dim=1), torch.ones(16))
+    assert (lesson.guesses.amax(dim=1) < 1).sum() > 8
+    assert not torch.isclose(lesson.x[8:], 1 - rows[8:]).flatten(1).all(dim=1).all()
 
 
 @pytest.mark.parametrize(

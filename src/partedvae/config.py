@@ -102,7 +102,7 @@ class Config(BaseModel):
         150,
         ge=0,
         description="labelled pictures that a run shows less often are shown as they are; more often, they would be "
-        "learned by heart, and are changed and blended where consistency is asked for; 0: always",
+        "learned by heart, and are changed where consistency is asked for; 0: always",
     )
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] | Auto = Field(
         "auto",

@@ -47,10 +47,11 @@ class Lesson:
 
 
 class Lessons:
-    """Makes them: labels are smoothed, observations changed and blended, hidden units left out.
+    """Makes them: labels are smoothed, observations changed and those without a label blended, hidden units left out.
 
-    Labelled pictures are changed and blended too, if they are so few that they would be learned by heart. Features are
-    not, unless someone says how: which class a row is of may lie in how its values go together, and that the label
+    Labelled pictures are changed too, if they are so few that they would be learned by heart, but not blended: what a
+    guess may be wrong in is best shown as half of something, what a label says is best shown whole. Features are not
+    changed, unless someone says how: which class a row is of may lie in how its values go together, and that the label
     vouches for.
 
     Args:
@@ -97,11 +98,10 @@ class Lessons:
             return Lesson(labelled, targets, self._gaps(labelled, noise))
         if not isinstance(weight, Tensor) and not weight:
             if self._teaching.changes_labelled:
-                labelled, targets = blended(changed(labelled, self._augment, noise), targets, noise)
+                labelled = changed(labelled, self._augment, noise)
             return Lesson(labelled, targets, self._gaps(labelled, noise))
         if self._teaching.changes_labelled:
             labelled, x = changed(torch.cat([labelled, x]), self._augment, noise).split([len(labelled), len(x)])
-            labelled, targets = blended(labelled, targets, noise)
         else:
             x = changed(x, self._augment, noise)
         x, guesses = blended(x, guesses, noise)

@@ -20,10 +20,10 @@ class Teaching:
     """Pictures can be changed without changing their class, features hardly.
 
     Labelled ones are changed only if they are shown so often that they would be learned by heart: otherwise what is
-    lost is more than what is gained, since nothing that is to be predicted is changed or blended.
+    lost is more than what is gained, since nothing that is to be predicted is changed.
 
     Attributes:
-        changes_labelled: whether labelled observations are changed and blended, where others are.
+        changes_labelled: whether labelled observations are changed, where others are.
         consistency: weight of what the predictor should say of changed and blended observations.
         smoothing: share of a label that is spread over all classes.
         dropout: share of the hidden units that a labelled step leaves out.

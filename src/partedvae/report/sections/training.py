@@ -23,8 +23,8 @@ def training(subject: Subject) -> Section:
                 figures.losses(history),
                 "Loss curves, one panel a term.",
                 "Every term of the loss, with its weight, as the objective adds them up; those that are 0 throughout "
-                "are left out. The cross-entropy on labels does not come to 0 where labels are blended, as of "
-                "pictures, or smoothed while hidden units are left out, as of features.",
+                "are left out. The cross-entropy on labels does not come to 0 where labels are smoothed while "
+                "hidden units are left out, as of features.",
             ),
             Shown(
                 "capacities",
