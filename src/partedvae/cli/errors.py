@@ -47,8 +47,9 @@ def line(error: Exception) -> str:
     """What is said of an error, in one line."""
     if isinstance(error, _Usage):
         context: Any = getattr(error, "ctx", None)
-        wrong = " ".join(error.format_message().split()).rstrip(".")
-        return f"{wrong}. {context.command_path if context else 'partedvae'} --help says what there is."
+        wrong = " ".join(error.format_message().split())
+        end = "" if wrong.endswith((".", "?")) else "."
+        return f"{wrong}{end} {context.command_path if context else 'partedvae'} --help says what there is."
     message = " ".join(str(error).split())
     if isinstance(error, ValueError | OSError | RuntimeError | MemoryError):
         return message or type(error).__name__

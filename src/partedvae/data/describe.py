@@ -111,7 +111,8 @@ def _attribute(attribute: Attribute, column: NDArray[Any]) -> Iterator[str]:
     unlabelled = int((column == MISSING).sum())
     named = [f"{name} {count:,}" for name, count in zip(attribute.classes.tolist(), counts, strict=True)]
     how_many = f"{counts.sum():,} labelled, {unlabelled:,} unlabelled"
-    yield f"{attribute.name}: {how_many}; {len(counts)} classes: {_few(named)}"
+    classes = "1 class" if len(counts) == 1 else f"{len(counts)} classes"
+    yield f"{attribute.name}: {how_many}; {classes}: {_few(named)}"
     yield from (f"problem: {doubt}" for doubt in doubtful_classes(attribute))
     yield from (f"problem: {doubt}" for doubt in too_many_classes(attribute, column))
     if (counts > 0).sum() < 2:
