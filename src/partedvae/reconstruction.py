@@ -15,9 +15,9 @@ def squared_error(model: PartedVAE, x: Rows) -> float:
     """Mean squared error of reconstruction, in the range of the observations (pictures: 0 to 1).
 
     >>> from sklearn.datasets import load_digits
-    >>> images, digit = load_digits().images[:200], load_digits().target[:200]
+    >>> images, digit = load_digits().images[:200] / 16, load_digits().target[:200]
     >>> model = PartedVAE(max_epochs=1, random_state=0).fit(images, digit)
-    >>> bool(np.isclose(squared_error(model, images), np.square(model.reconstruct(images) - images / 16).mean()))
+    >>> bool(np.isclose(squared_error(model, images), np.square(model.reconstruct(images) - images).mean()))
     True
     """
     squares = sum(
