@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Self
 
@@ -235,11 +235,7 @@ class PartedVAE(Predicts, Encodes, Generates, BaseEstimator):  # type: ignore[mi
             ValueError: a setting, an observation or a label that cannot be; it says which.
             TrainingDivergedError: a term of the loss became NaN or infinite; it says which and when.
         """
-        taken = CheckpointError(
-            f"{checkpoints}: another fit keeps its checkpoints there. Name another folder, or wait."
-        )
-        alone = alone_in(Path(checkpoints), taken) if checkpoints is not None else nullcontext()
-        with _as_it_was_on_failure(self), alone:
+        with _as_it_was_on_failure(self), _alone_in(checkpoints):
             return self._fit(X, y, validation_data, checkpoints, checkpoint_minutes, resume_from)
 
     def _fit(
@@ -426,6 +422,14 @@ def _as_it_was_on_failure(model: PartedVAE) -> Iterator[None]:
         model.__dict__.clear()
         model.__dict__.update(before)
         raise
+
+
+def _alone_in(checkpoints: str | Path | None) -> AbstractContextManager[None]:
+    """The folder of checkpoints, if there is one, which no other fit writes into meanwhile."""
+    if checkpoints is None:
+        return nullcontext()
+    taken = f"{checkpoints}: another fit keeps its checkpoints there. Wait until it ends, or name another folder."
+    return alone_in(Path(checkpoints), CheckpointError(taken))
 
 
 def _pair(given: Any) -> tuple[Any, Any]:

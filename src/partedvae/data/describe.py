@@ -19,7 +19,7 @@ from partedvae.layout import Layout
 _LOOKED_AT = 20_000  # observations read for ranges and duplicates, of more a random choice
 _LISTED = 12
 _FEW_CLASSES = 10
-_COUNTED, _LEAST_COUNTED = 1_000, 20  # rows that are looked at for an index, and how few are chance
+_COUNTED, _LEAST_COUNTED = 100, 20  # rows that are looked at for an index, and how few are chance
 _MISSING_ELSEWHERE = {"na", "n/a", "nan", "null", "none", "?", "-", "-1", "unknown"}  # what other programs write for it
 
 

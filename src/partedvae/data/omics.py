@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,11 +48,12 @@ def read_h5ad(path: Path, reading: Reading) -> Dataset:
         codes, attributes = _labels(cells.obs, path, reading)
         genes = tuple(map(str, cells.var_names))
         chosen = _chosen(genes, path, reading.features)
-        x = _matrix(cells, path, reading, chosen)
+        names = genes if chosen is None else tuple(genes[gene] for gene in chosen)
+        x = _matrix(cells, path, reading, names, chosen)
         ids = tuple(map(str, cells.obs_names))
     finally:
         cells.file.close()
-    data = Dataset(x, codes, attributes, ids, genes if chosen is None else tuple(genes[gene] for gene in chosen))
+    data = Dataset(x, codes, attributes, ids, names)
     return data if reading.max_rows is None else data.take(random_rows(len(data), reading.max_rows))
 
 
@@ -99,7 +100,7 @@ def _chosen(genes: tuple[str, ...], path: Path, features: tuple[str, ...] | None
     return [place[name] for name in features]
 
 
-def _matrix(cells: Any, path: Path, reading: Reading, chosen: list[int] | None) -> Rows:
+def _matrix(cells: Any, path: Path, reading: Reading, names: Sequence[str], chosen: list[int] | None) -> Rows:
     layer = None if reading.layer == "X" and "X" not in cells.layers else reading.layer
     if layer is not None and layer not in cells.layers:
         raise DataError(f"--layer {layer}: {path} has the layers {', '.join(map(str, cells.layers)) or 'none'}, and X.")
@@ -110,8 +111,7 @@ def _matrix(cells: Any, path: Path, reading: Reading, chosen: list[int] | None) 
         if issparse(x):
             x.check_format()  # a number of a column that is not there would be written to where it points
             return SparseRows(x if chosen is None else x.tocsc()[:, chosen])
-    genes = list(map(str, cells.var_names)) if chosen is None else list(reading.features or ())
-    shape, rounding = (len(x), len(genes)), Rounding(len(genes))
+    shape, rounding = (len(x), len(names)), Rounding(len(names))
     at_once = max(1, _BYTES_AT_ONCE // (x.dtype.itemsize * x.shape[1]))
 
     def parts() -> Iterator[Array]:
@@ -121,7 +121,7 @@ def _matrix(cells: Any, path: Path, reading: Reading, chosen: list[int] | None) 
             part = part if chosen is None else part[:, chosen]
             rounding.add(part)
             yield part
-        rounding.require_little(path, genes)
+        rounding.require_little(path, names)
 
     options = [*([] if layer is None else [layer]), *([] if chosen is None else [chosen])]
     return stored_rows("cells", path, shape, np.float32, parts, reading.cache, *options)
